@@ -1,0 +1,54 @@
+package memory
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
+)
+
+// What a ticket or row was before is not looked at again: else a busy desk
+// would become slower with its age, and nothing but the clock would tell.
+func TestIndexForgets(t *testing.T) {
+	x := index{}
+	opened := incident.Ticket{ID: 7, Version: 1, Kind: incident.KindReport, Phase: incident.Initial, Parents: []incident.ID{3}, Held: &incident.Held{}}
+	closed := incident.Ticket{ID: 7, Version: 2, Kind: incident.KindReport, Phase: incident.Inactive, Owner: "handler:alice"}
+	x.move(7, terms(incident.Ticket{}), terms(opened))
+	assert.Len(t, x, 5)
+	x.move(7, terms(opened), terms(closed))
+	assert.Len(t, x, 3)
+	for _, q := range []storage.Query{
+		{Parent: 3}, {Held: storage.HeldOnly}, {Phases: []incident.Phase{incident.Initial, incident.Active}}, {Owners: []incident.Actor{incident.Nobody}},
+	} {
+		ids, ok := x.fewest(asked(q))
+		assert.True(t, ok)
+		assert.Empty(t, ids, "%+v", q)
+	}
+
+	b := newOutbox()
+	o := storage.Outgoing{Ticket: 7, Version: 1, Status: storage.Queued}
+	b.put(o)
+	o.Status = storage.Sent
+	b.put(o)
+	assert.Empty(t, b.candidates(storage.OutgoingQuery{Statuses: []storage.OutStatus{storage.Queued}}))
+	assert.Len(t, b.candidates(storage.OutgoingQuery{Tickets: []incident.ID{7}}), 1)
+}
+
+// The list that is asked for is the shortest one.
+func TestFewest(t *testing.T) {
+	x := index{}
+	for id := range incident.ID(100) {
+		ticket := incident.Ticket{ID: id, Version: 1, Kind: incident.KindReport, Phase: incident.Active}
+		if id >= 97 {
+			ticket.Parents = []incident.ID{1}
+		}
+		x.move(id, nil, terms(ticket))
+	}
+	ids, ok := x.fewest(asked(storage.Query{Kinds: incident.Kinds(), Phases: []incident.Phase{incident.Active}, Parent: 1}))
+	assert.True(t, ok)
+	assert.Equal(t, []incident.ID{97, 98, 99}, ids)
+	_, ok = x.fewest(asked(storage.Query{Constituencies: []string{"campus"}}))
+	assert.False(t, ok, "nothing of this is indexed: look at all")
+}

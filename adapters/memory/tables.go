@@ -1,0 +1,183 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
+)
+
+// tables is what is committed. Reading it is the [storage.Reader] of a View.
+// Values in it are never written to, only replaced.
+type tables struct {
+	tickets   map[incident.ID]incident.Ticket
+	ids       []incident.ID // of tickets but the desk's, ascending
+	index     index
+	feed      []incident.Record        // that with Seq n at n-1
+	histories map[incident.ID][]uint64 // Seq of each record of a ticket
+	claims    map[storage.Key]incident.ID
+	outbox    outbox
+	blobs     map[incident.Digest][]byte
+}
+
+func newTables() *tables {
+	return &tables{
+		tickets:   map[incident.ID]incident.Ticket{},
+		index:     index{},
+		histories: map[incident.ID][]uint64{},
+		claims:    map[storage.Key]incident.ID{},
+		outbox:    newOutbox(),
+		blobs:     map[incident.Digest][]byte{},
+	}
+}
+
+func (t *tables) commit(c storage.Changes) {
+	for _, ticket := range c.Tickets {
+		t.put(ticket)
+	}
+	for _, r := range c.Records {
+		r.Seq = uint64(len(t.feed)) + 1
+		t.feed = append(t.feed, r)
+		t.histories[r.Ticket] = append(t.histories[r.Ticket], r.Seq)
+	}
+	for _, claim := range c.Claims {
+		t.claims[claim.Key] = claim.Ticket
+	}
+	for _, o := range c.Outgoing {
+		t.outbox.put(o)
+	}
+	for digest, content := range c.Blobs {
+		t.blobs[digest] = content
+	}
+}
+
+func (t *tables) put(ticket incident.Ticket) {
+	old, known := t.tickets[ticket.ID]
+	t.tickets[ticket.ID] = ticket
+	if ticket.ID == incident.Desk {
+		return
+	}
+	if !known {
+		// New numbers are the highest: this is an append but for foreign ones.
+		at, _ := slices.BinarySearch(t.ids, ticket.ID)
+		t.ids = slices.Insert(t.ids, at, ticket.ID)
+	}
+	t.index.move(ticket.ID, terms(old), terms(ticket))
+}
+
+// Ticket implements [storage.Reader].
+func (t *tables) Ticket(_ context.Context, id incident.ID) (incident.Ticket, error) {
+	ticket, ok := t.tickets[id]
+	if !ok {
+		return incident.Ticket{}, fmt.Errorf("ticket %s: %w", id, storage.ErrNotFound)
+	}
+	return ticket.Clone(), nil
+}
+
+// stored makes a ticket that is not there the zero Ticket.
+func stored(t incident.Ticket, err error) (incident.Ticket, error) {
+	if errors.Is(err, storage.ErrNotFound) {
+		return incident.Ticket{}, nil
+	}
+	return t, err
+}
+
+// Find implements [storage.Reader].
+func (t *tables) Find(_ context.Context, q storage.Query) ([]incident.Ticket, error) {
+	ids := t.candidates(q)
+	byID := len(q.Order) == 0 || q.Order[0].Column == storage.ByID
+	var found []incident.Ticket
+	for i, id := range ids {
+		if byID && q.Limit > 0 && len(found) == q.Limit {
+			break
+		}
+		if byID && len(q.Order) > 0 && q.Order[0].Descending {
+			id = ids[len(ids)-1-i]
+		}
+		if ticket := t.tickets[id]; q.Match(ticket) && q.Behind(ticket) {
+			found = append(found, ticket)
+		}
+	}
+	return q.Select(found), nil
+}
+
+// Count implements [storage.Reader].
+func (t *tables) Count(_ context.Context, q storage.Query) (int, error) {
+	n := 0
+	for _, id := range t.candidates(q) {
+		if q.Match(t.tickets[id]) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// candidates returns, in ascending order, the tickets among which are all that
+// q describes.
+func (t *tables) candidates(q storage.Query) []incident.ID {
+	if len(q.IDs) > 0 {
+		return slices.Compact(slices.Sorted(slices.Values(q.IDs)))
+	}
+	if ids, ok := t.index.fewest(asked(q)); ok {
+		return ids
+	}
+	return t.ids
+}
+
+// History implements [storage.Reader].
+func (t *tables) History(_ context.Context, q storage.HistoryQuery) ([]incident.Record, error) {
+	var found []incident.Record
+	add := func(r incident.Record) bool {
+		found = append(found, storage.CloneRecord(r))
+		return q.Limit == 0 || len(found) < q.Limit
+	}
+	if len(q.Tickets) == 0 {
+		for _, r := range t.feed[min(q.After, uint64(len(t.feed))):] {
+			if !add(r) {
+				break
+			}
+		}
+		return found, nil
+	}
+	var seqs []uint64
+	for _, id := range q.Tickets {
+		history := t.histories[id]
+		from, there := slices.BinarySearch(history, q.After)
+		if there {
+			from++
+		}
+		seqs = append(seqs, history[from:]...)
+	}
+	slices.Sort(seqs)
+	for _, seq := range slices.Compact(seqs) {
+		if !add(t.feed[seq-1]) {
+			break
+		}
+	}
+	return found, nil
+}
+
+// Claimed implements [storage.Reader].
+func (t *tables) Claimed(_ context.Context, key storage.Key) (incident.ID, bool, error) {
+	id, ok := t.claims[key]
+	return id, ok, nil
+}
+
+// Outgoing implements [storage.Reader].
+func (t *tables) Outgoing(_ context.Context, q storage.OutgoingQuery) ([]storage.Outgoing, error) {
+	return q.Select(t.outbox.candidates(q)), nil
+}
+
+// OpenBlob implements [storage.Reader].
+func (t *tables) OpenBlob(_ context.Context, digest incident.Digest) (io.ReadCloser, error) {
+	content, ok := t.blobs[digest]
+	if !ok {
+		return nil, fmt.Errorf("blob %s: %w", digest, storage.ErrNotFound)
+	}
+	return io.NopCloser(bytes.NewReader(content)), nil
+}

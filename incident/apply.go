@@ -1,0 +1,214 @@
+package incident
+
+import (
+	"slices"
+	"time"
+)
+
+// Apply returns t with one record applied. It is total: a record of an unknown
+// type, or one that does not decode, changes only Version, Hash and Updated. It
+// checks nothing ([Extend] does) and writes to nothing that t refers to.
+func Apply(t Ticket, r Record) Ticket {
+	at := Moment(r.At)
+	if t.Version == 0 {
+		t.ID, t.Created = r.Ticket, at
+	}
+	t.Version, t.Hash = r.Version, r.Hash
+	t.Vocabulary = max(t.Vocabulary, Vocabulary)
+	t.Updated = at
+	if ev, err := Decode(r); err == nil {
+		ev.apply(&t, at)
+	}
+	return t
+}
+
+func (e Opened) apply(t *Ticket, at time.Time) {
+	t.Kind, t.Status, t.Phase, t.State = e.Kind, e.Status, e.Phase, e.State
+	t.Owner, t.Priority, t.Constituency, t.Via = e.Owner, e.Priority, e.Constituency, e.Via
+	t.Parents = slices.Compact(slices.Sorted(slices.Values(e.Parents)))
+	t.Subject = e.Content.Subject
+	t.Requestors, t.Cc, t.Contacts = e.Content.Requestors, e.Content.Cc, e.Content.Contacts
+	t.ExternalIDs = e.Content.ExternalIDs
+	t.Observables = addObservables(nil, e.Content.Observables)
+	t.Fields = mergeFields(e.Fields, e.Content.Fields)
+	t.started(at)
+}
+
+func (e Moved) apply(t *Ticket, at time.Time) {
+	t.Status, t.Phase = e.To, e.Phase
+	t.started(at)
+	if e.Phase == Inactive {
+		t.Resolved = &at
+	}
+}
+
+// started sets Started when the initial phase is left for the first time
+// (RT: also at creation, when the first status is not an initial one).
+func (t *Ticket) started(at time.Time) {
+	if t.Started == nil && t.Phase != Initial && t.Phase != "" {
+		t.Started = &at
+	}
+}
+
+func (e Owned) apply(t *Ticket, _ time.Time) { t.Owner = e.To }
+
+func (e Linked) apply(t *Ticket, _ time.Time) {
+	if at, found := slices.BinarySearch(t.Parents, e.Parent); !found {
+		t.Parents = slices.Insert(slices.Clone(t.Parents), at, e.Parent)
+	}
+}
+
+func (e Unlinked) apply(t *Ticket, _ time.Time) {
+	if at, found := slices.BinarySearch(t.Parents, e.Parent); found {
+		t.Parents = slices.Delete(slices.Clone(t.Parents), at, at+1)
+	}
+}
+
+func (e Edited) apply(t *Ticket, _ time.Time) {
+	replace(&t.Priority, e.Priority)
+	replace(&t.Constituency, e.Constituency)
+	replace(&t.State, e.State)
+	replace(&t.Subject, e.Content.Subject)
+	replace(&t.Requestors, e.Content.Requestors)
+	replace(&t.Cc, e.Content.Cc)
+	replace(&t.Contacts, e.Content.Contacts)
+	replace(&t.ExternalIDs, e.Content.ExternalIDs)
+	if e.Started != nil {
+		t.Started = moment(e.Started)
+	}
+	if e.Wake != nil {
+		t.Wake = moment(e.Wake)
+	}
+	for _, name := range e.Clear {
+		switch name {
+		case "started":
+			t.Started = nil
+		case "wake":
+			t.Wake = nil
+		}
+	}
+	if len(e.Content.RemovedObservables) > 0 {
+		t.Observables = slices.DeleteFunc(slices.Clone(t.Observables), func(o Observable) bool {
+			return slices.ContainsFunc(e.Content.RemovedObservables, o.same)
+		})
+	}
+	t.Observables = addObservables(t.Observables, e.Content.Observables)
+	t.Fields = mergeFields(mergeFields(t.Fields, e.Fields), e.Content.Fields)
+}
+
+func (e Message) apply(t *Ticket, at time.Time) {
+	t.Messages++
+	t.Observables = addObservables(t.Observables, e.Content.Observables)
+	if e.When != nil {
+		at = Moment(*e.When)
+	}
+	switch {
+	case e.Machine:
+	case e.Side == Outside:
+		t.LastOutside = later(t.LastOutside, at)
+		if t.OldestUnanswered == nil || at.Before(*t.OldestUnanswered) {
+			t.OldestUnanswered = &at
+		}
+	case e.Side == Inside:
+		t.LastInside = later(t.LastInside, at)
+	}
+	if e.Answers {
+		t.OldestUnanswered = nil
+	}
+}
+
+func (Commented) apply(*Ticket, time.Time) {}
+
+func (e DueSet) apply(t *Ticket, _ time.Time) { t.Due = moment(e.Due) }
+
+func (e Held) apply(t *Ticket, _ time.Time) { t.Held = &e }
+
+func (Delivered) apply(t *Ticket, _ time.Time) { t.Held = nil }
+
+func (e Merged) apply(t *Ticket, _ time.Time) {
+	if e.Into != 0 {
+		t.MergedInto = e.Into
+	}
+	if e.From != 0 && !slices.Contains(t.MergedFrom, e.From) {
+		t.MergedFrom = append(slices.Clone(t.MergedFrom), e.From)
+	}
+}
+
+func (ReceivedAgain) apply(*Ticket, time.Time) {}
+func (Skipped) apply(*Ticket, time.Time)       {}
+func (Redacted) apply(*Ticket, time.Time)      {}
+func (Custom) apply(*Ticket, time.Time)        {}
+func (Unknown) apply(*Ticket, time.Time)       {}
+
+// moment is [Moment] of a date that may be unset.
+func moment(date *time.Time) *time.Time {
+	if date == nil {
+		return nil
+	}
+	at := Moment(*date)
+	return &at
+}
+
+func replace[T any](old *T, now *T) {
+	if now != nil {
+		*old = *now
+	}
+}
+
+func later(old *time.Time, at time.Time) *time.Time {
+	if old != nil && old.After(at) {
+		return old
+	}
+	return &at
+}
+
+// mergeFields returns a copy of fields with changes made; a field without
+// values is removed.
+func mergeFields(fields, changes map[string][]string) map[string][]string {
+	if len(fields)+len(changes) == 0 {
+		return nil
+	}
+	merged := make(map[string][]string, len(fields)+len(changes))
+	for name, values := range fields {
+		merged[name] = slices.Clone(values)
+	}
+	for name, values := range changes {
+		if len(values) == 0 {
+			delete(merged, name)
+			continue
+		}
+		merged[name] = slices.Clone(values)
+	}
+	if len(merged) == 0 {
+		return nil
+	}
+	return merged
+}
+
+func (o Observable) same(other Observable) bool {
+	return o.Kind == other.Kind && o.Value == other.Value
+}
+
+// addObservables returns a copy of list with more added. One that is there
+// already keeps its place and takes the new role, unless that is unknown.
+func addObservables(list, more []Observable) []Observable {
+	if len(more) == 0 {
+		return list
+	}
+	type name struct {
+		kind  ObservableKind
+		value string
+	}
+	sum := make([]Observable, 0, len(list)+len(more))
+	place := make(map[name]int, len(list)+len(more))
+	for _, o := range slices.Concat(list, more) {
+		at, found := place[name{o.Kind, o.Value}]
+		if !found {
+			place[name{o.Kind, o.Value}] = len(sum)
+			sum = append(sum, o)
+		} else if o.Role != RoleUnknown {
+			sum[at].Role = o.Role
+		}
+	}
+	return sum
+}

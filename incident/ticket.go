@@ -1,0 +1,138 @@
+package incident
+
+import (
+	"slices"
+	"time"
+)
+
+// Kind says what a ticket is (RTIR: its queue).
+type Kind string
+
+// Kinds of tickets.
+const (
+	KindDesk          Kind = "desk"          // the desk itself, ID 0
+	KindReport        Kind = "report"        // Incident Report: something somebody told us
+	KindIncident      Kind = "incident"      // what we work on; parent of the three others
+	KindInvestigation Kind = "investigation" // correspondence that we start with a third party
+	KindBlock         Kind = "block"         // a network block, asked of the operations centre (RTIR 4: countermeasure)
+)
+
+// Kinds returns the four kinds of tickets that people work on, in the order in
+// which RTIR lists them.
+func Kinds() []Kind {
+	return []Kind{KindReport, KindIncident, KindInvestigation, KindBlock}
+}
+
+// Status is where a ticket stands in its lifecycle. It may be told to
+// outsiders. Which statuses there are is the policy's to say.
+type Status string
+
+// State is the team's own label beside the status (AIRT 2: inspection
+// requested, blocked, imported ...). It never leaves the team.
+type State string
+
+// Phase is what rules ask for instead of a status by name.
+type Phase string
+
+// Phases. "Not inactive" means initial or active.
+const (
+	Initial  Phase = "initial"
+	Active   Phase = "active"
+	Inactive Phase = "inactive"
+)
+
+// Ticket is the present of one ticket: the fold of its records. Times are UTC
+// with microseconds; a nil time is one that is not set.
+//
+// Parents are kept in ascending order, on the child only: the children of an
+// incident are found by asking a store for its children.
+type Ticket struct {
+	ID         ID     `json:"id"`
+	Kind       Kind   `json:"kind"`
+	Version    uint64 `json:"version"`    // number of its last record, 1 for the first
+	Hash       Digest `json:"hash"`       // Hash of its last record
+	Vocabulary uint32 `json:"vocabulary"` // newest [Vocabulary] that folded a record of it
+
+	Status Status `json:"status"`
+	Phase  Phase  `json:"phase"`
+	State  State  `json:"state,omitempty"`
+	Owner  Actor  `json:"owner,omitempty"`
+
+	Subject      string              `json:"subject"`
+	Constituency string              `json:"constituency,omitempty"`
+	Priority     int                 `json:"priority"`
+	Requestors   []Party             `json:"requestors,omitempty"`
+	Cc           []Party             `json:"cc,omitempty"`
+	Contacts     []Party             `json:"contacts,omitempty"`
+	ExternalIDs  []string            `json:"externalIDs,omitempty"`
+	Parents      []ID                `json:"parents,omitempty"`
+	Observables  []Observable        `json:"observables,omitempty"` // distinct by kind and value, in order of first sight
+	Fields       map[string][]string `json:"fields,omitempty"`
+	Via          string              `json:"via,omitempty"` // how it came: mail, telephone, web ... (RTIR: How Reported)
+
+	Created  time.Time  `json:"created"`
+	Updated  time.Time  `json:"updated"`
+	Started  *time.Time `json:"started,omitempty"`  // left its initial phase
+	Resolved *time.Time `json:"resolved,omitempty"` // last entered an inactive status; kept when it is opened again
+	Due      *time.Time `json:"due,omitempty"`
+	Wake     *time.Time `json:"wake,omitempty"` // reminder: a sweep acts on it then
+
+	Messages         int        `json:"messages"`                   // mails and other messages, both directions
+	OldestUnanswered *time.Time `json:"oldestUnanswered,omitempty"` // oldest message from outside without an answer
+	LastOutside      *time.Time `json:"lastOutside,omitempty"`
+	LastInside       *time.Time `json:"lastInside,omitempty"`
+
+	Held       *Held `json:"held,omitempty"`       // waits for a person to say where it belongs
+	MergedInto ID    `json:"mergedInto,omitempty"` // the ticket that took this one over; 0: none
+	MergedFrom []ID  `json:"mergedFrom,omitempty"`
+}
+
+// Open reports whether the ticket is not inactive.
+func (t Ticket) Open() bool { return t.Phase != Inactive }
+
+// Overdue reports whether the ticket is not inactive and its due date has come.
+func (t Ticket) Overdue(now time.Time) bool {
+	return t.Open() && t.Due != nil && !t.Due.After(now)
+}
+
+// HasParent reports whether id is a parent of the ticket.
+func (t Ticket) HasParent(id ID) bool {
+	_, ok := slices.BinarySearch(t.Parents, id)
+	return ok
+}
+
+// Corresponds reports whether the address is a requestor, copy recipient or
+// contact of the ticket.
+func (t Ticket) Corresponds(address string) bool {
+	is := func(p Party) bool { return SameAddress(p.Address, address) }
+	return slices.ContainsFunc(t.Requestors, is) || slices.ContainsFunc(t.Cc, is) ||
+		slices.ContainsFunc(t.Contacts, is)
+}
+
+// Clone returns a copy that shares nothing with t.
+func (t Ticket) Clone() Ticket {
+	t.Requestors = slices.Clone(t.Requestors)
+	t.Cc = slices.Clone(t.Cc)
+	t.Contacts = slices.Clone(t.Contacts)
+	t.ExternalIDs = slices.Clone(t.ExternalIDs)
+	t.Parents = slices.Clone(t.Parents)
+	t.Observables = slices.Clone(t.Observables)
+	t.MergedFrom = slices.Clone(t.MergedFrom)
+	t.Fields = mergeFields(t.Fields, nil)
+	for _, date := range []**time.Time{
+		&t.Started, &t.Resolved, &t.Due, &t.Wake, &t.OldestUnanswered, &t.LastOutside, &t.LastInside,
+	} {
+		if *date != nil {
+			copied := **date
+			*date = &copied
+		}
+	}
+	if t.Held != nil {
+		t.Held = &Held{Reason: t.Held.Reason, Candidates: slices.Clone(t.Held.Candidates)}
+	}
+	return t
+}
+
+// Moment returns t as tickets keep times: UTC, cut to microseconds, which every
+// store can hold.
+func Moment(t time.Time) time.Time { return time.UnixMicro(t.UnixMicro()).UTC() }

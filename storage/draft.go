@@ -1,0 +1,392 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/airtight-csirt/airtight/incident"
+)
+
+// Draft is a [Tx] in memory over a [Reader]: reads fall through to the reader,
+// writes stay in the draft until Flush. A draft that is never flushed changes
+// nothing, which is how a preview works.
+//
+// Beside records that are sealed, Append takes records with a zero Hash: these
+// are folded at once and sealed at the end, so that what is learned about a
+// record meanwhile can still enter it ([Draft.Revise]).
+//
+// A Draft is for one goroutine.
+type Draft struct {
+	base     Reader
+	tickets  map[incident.ID]*drafted
+	records  []*incident.Record
+	claims   map[Key]incident.ID
+	claimed  []Key
+	outgoing map[string]draftedOutgoing
+	blobs    map[incident.Digest][]byte
+	lastID   incident.ID // highest of base and draft; 0: not asked yet
+}
+
+type drafted struct {
+	base, now incident.Ticket // base has Version 0 when the ticket is new
+	records   []*incident.Record
+	sealed    int // how many of records are sealed
+}
+
+type draftedOutgoing struct {
+	Outgoing
+	base uint64 // Revision in the base
+}
+
+// NewDraft returns an empty draft over base.
+func NewDraft(base Reader) *Draft {
+	return &Draft{
+		base:     base,
+		tickets:  map[incident.ID]*drafted{},
+		claims:   map[Key]incident.ID{},
+		outgoing: map[string]draftedOutgoing{},
+		blobs:    map[incident.Digest][]byte{},
+	}
+}
+
+// Ticket implements [Reader].
+func (d *Draft) Ticket(ctx context.Context, id incident.ID) (incident.Ticket, error) {
+	if t, ok := d.tickets[id]; ok {
+		return t.now.Clone(), nil
+	}
+	return d.base.Ticket(ctx, id)
+}
+
+// Find implements [Reader]. It asks the base for as many tickets more as the
+// draft has changed.
+func (d *Draft) Find(ctx context.Context, q Query) ([]incident.Ticket, error) {
+	wider := q
+	if q.Limit > 0 {
+		wider.Limit += len(d.tickets)
+	}
+	found, err := d.base.Find(ctx, wider)
+	if err != nil || len(d.tickets) == 0 {
+		return found, err
+	}
+	found = slices.DeleteFunc(found, func(t incident.Ticket) bool { return d.tickets[t.ID] != nil })
+	changed := make([]incident.Ticket, 0, len(d.tickets))
+	for _, t := range d.tickets {
+		changed = append(changed, t.now)
+	}
+	one := q
+	one.Limit = 0
+	found = append(found, one.Select(changed)...)
+	slices.SortFunc(found, q.Compare)
+	if q.Limit > 0 && len(found) > q.Limit {
+		found = found[:q.Limit]
+	}
+	return found, nil
+}
+
+// Count implements [Reader].
+func (d *Draft) Count(ctx context.Context, q Query) (int, error) {
+	n, err := d.base.Count(ctx, q)
+	for _, t := range d.tickets {
+		if t.base.Version > 0 && q.Match(t.base) {
+			n--
+		}
+		if q.Match(t.now) {
+			n++
+		}
+	}
+	return n, err
+}
+
+// History implements [Reader]. Drafted records come last, with Seq 0.
+func (d *Draft) History(ctx context.Context, q HistoryQuery) ([]incident.Record, error) {
+	found, err := d.base.History(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range d.records {
+		if among(q.Tickets, r.Ticket) && (q.Limit == 0 || len(found) < q.Limit) {
+			found = append(found, CloneRecord(*r))
+		}
+	}
+	return found, nil
+}
+
+// Claimed implements [Reader].
+func (d *Draft) Claimed(ctx context.Context, key Key) (incident.ID, bool, error) {
+	if id, ok := d.claims[key]; ok {
+		return id, true, nil
+	}
+	return d.base.Claimed(ctx, key)
+}
+
+// Outgoing implements [Reader].
+func (d *Draft) Outgoing(ctx context.Context, q OutgoingQuery) ([]Outgoing, error) {
+	wider := q
+	if q.Limit > 0 {
+		wider.Limit += len(d.outgoing)
+	}
+	rows, err := d.base.Outgoing(ctx, wider)
+	if err != nil || len(d.outgoing) == 0 {
+		return rows, err
+	}
+	rows = slices.DeleteFunc(rows, func(o Outgoing) bool { _, ok := d.outgoing[o.ID()]; return ok })
+	for _, o := range d.outgoing {
+		rows = append(rows, o.Outgoing)
+	}
+	return q.Select(rows), nil
+}
+
+// OpenBlob implements [Reader].
+func (d *Draft) OpenBlob(ctx context.Context, digest incident.Digest) (io.ReadCloser, error) {
+	if content, ok := d.blobs[digest]; ok {
+		return io.NopCloser(bytes.NewReader(content)), nil
+	}
+	return d.base.OpenBlob(ctx, digest)
+}
+
+// NextID implements [Tx]. Over a Tx it asks that one.
+func (d *Draft) NextID(ctx context.Context) (incident.ID, error) {
+	if tx, ok := d.base.(Tx); ok {
+		for {
+			id, err := tx.NextID(ctx)
+			if _, drafted := d.tickets[id]; err != nil || !drafted {
+				return id, err
+			}
+		}
+	}
+	if d.lastID == 0 {
+		last, err := d.base.Find(ctx, Query{Order: []Order{{Column: ByID, Descending: true}}, Limit: 1})
+		if err != nil {
+			return 0, err
+		}
+		if len(last) == 1 {
+			d.lastID = last[0].ID
+		}
+	}
+	for id := range d.tickets {
+		d.lastID = max(d.lastID, id)
+	}
+	if d.lastID == incident.MaxID {
+		return 0, errors.New("storage: no ticket numbers are left")
+	}
+	d.lastID++
+	return d.lastID, nil
+}
+
+// Append implements [Tx].
+func (d *Draft) Append(ctx context.Context, records ...incident.Record) error {
+	for _, r := range records {
+		t, err := d.touch(ctx, r.Ticket)
+		if err != nil {
+			return err
+		}
+		r = CloneRecord(r)
+		r.Seq, r.At = 0, r.At.UTC()
+		var now incident.Ticket
+		switch {
+		case r.Hash != incident.Digest{}:
+			if t.sealed < len(t.records) {
+				return fmt.Errorf("storage: a sealed record of ticket %s cannot follow one that is not sealed", r.Ticket)
+			}
+			if now, err = Extend(t.now, r); err != nil {
+				return err
+			}
+			t.sealed++
+		case t.now.Vocabulary > incident.Vocabulary:
+			return fmt.Errorf("ticket %s: %w", r.Ticket, incident.ErrNewerVocabulary)
+		default:
+			r.Version = t.now.Version + 1
+			now = incident.Apply(t.now, r)
+		}
+		t.now = now
+		t.records = append(t.records, &r)
+		d.records = append(d.records, &r)
+		d.tickets[r.Ticket] = t
+	}
+	return nil
+}
+
+// touch returns the drafted ticket, or a new one that is not in d.tickets yet.
+func (d *Draft) touch(ctx context.Context, id incident.ID) (*drafted, error) {
+	if t, ok := d.tickets[id]; ok {
+		return t, nil
+	}
+	base, err := d.base.Ticket(ctx, id)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	return &drafted{base: base, now: base}, nil
+}
+
+// Drafted returns the records that the draft holds for a ticket, in order. They
+// may not be changed.
+func (d *Draft) Drafted(id incident.ID) []*incident.Record {
+	if t, ok := d.tickets[id]; ok {
+		return t.records
+	}
+	return nil
+}
+
+// Revise lets change alter a record that is drafted and not sealed yet. What
+// change does may not alter the ticket that the record makes.
+func (d *Draft) Revise(id incident.ID, version uint64, change func(*incident.Record) error) error {
+	if t, ok := d.tickets[id]; ok {
+		for i, r := range t.records {
+			if r.Version == version && i >= t.sealed {
+				return change(r)
+			}
+		}
+	}
+	return fmt.Errorf("storage: no unsealed record %d of ticket %s in this draft", version, id)
+}
+
+// Claim implements [Tx].
+func (d *Draft) Claim(ctx context.Context, key Key, id incident.ID) (incident.ID, error) {
+	holder, taken, err := d.Claimed(ctx, key)
+	if err != nil || taken {
+		return holder, err
+	}
+	d.claims[key] = id
+	d.claimed = append(d.claimed, key)
+	return id, nil
+}
+
+// PutOutgoing implements [Tx].
+func (d *Draft) PutOutgoing(ctx context.Context, o Outgoing) error {
+	put, ok := d.outgoing[o.ID()]
+	if !ok {
+		rows, err := d.base.Outgoing(ctx, OutgoingQuery{Tickets: []incident.ID{o.Ticket}})
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if row.ID() == o.ID() {
+				put = draftedOutgoing{Outgoing: row, base: row.Revision}
+			}
+		}
+	}
+	if put.Revision != o.Revision {
+		return fmt.Errorf("outgoing mail %s: %w", o.ID(), ErrConflict)
+	}
+	o.Revision++
+	o.Queued, o.NextTry, o.Lease = incident.Moment(o.Queued), incident.Moment(o.NextTry), incident.Moment(o.Lease)
+	put.Outgoing = o
+	d.outgoing[o.ID()] = put
+	return nil
+}
+
+// PutBlob implements [Tx].
+func (d *Draft) PutBlob(_ context.Context, content []byte) (incident.Digest, error) {
+	digest := incident.DigestOf(content)
+	if _, ok := d.blobs[digest]; !ok {
+		d.blobs[digest] = bytes.Clone(content)
+	}
+	return digest, nil
+}
+
+// Claim is one key and the ticket that holds it.
+type Claim struct {
+	Key    Key
+	Ticket incident.ID
+}
+
+// Changes is what a draft holds, in the order in which it came.
+type Changes struct {
+	Tickets  []incident.Ticket // as they are after the records, by ascending ID
+	Records  []incident.Record // sealed
+	Claims   []Claim
+	Outgoing []Outgoing
+	Blobs    map[incident.Digest][]byte
+}
+
+// Changes seals what is not sealed yet and returns all that the draft holds. It
+// shares memory with the draft.
+func (d *Draft) Changes() Changes {
+	var c Changes
+	for _, t := range d.tickets {
+		d.seal(t)
+		c.Tickets = append(c.Tickets, t.now)
+	}
+	slices.SortFunc(c.Tickets, Query{}.Compare)
+	for _, r := range d.records {
+		c.Records = append(c.Records, *r)
+	}
+	for _, key := range d.claimed {
+		c.Claims = append(c.Claims, Claim{Key: key, Ticket: d.claims[key]})
+	}
+	for _, o := range d.outgoing {
+		c.Outgoing = append(c.Outgoing, o.Outgoing)
+	}
+	slices.SortFunc(c.Outgoing, CompareOutgoing)
+	c.Blobs = d.blobs
+	return c
+}
+
+func (d *Draft) seal(t *drafted) {
+	head := incident.Ticket{Version: t.base.Version, Hash: t.base.Hash}
+	for i, r := range t.records {
+		if i >= t.sealed {
+			incident.Seal(head, r)
+		}
+		head.Version, head.Hash = r.Version, r.Hash
+	}
+	t.sealed = len(t.records)
+	t.now.Hash = head.Hash
+}
+
+// Flush writes all that the draft holds to tx: blobs, then every record in one
+// Append, then claims and outgoing rows. It returns what it wrote. The draft is
+// of no further use. An error is one of tx's; the update must end with it.
+func (d *Draft) Flush(ctx context.Context, tx Tx) (Changes, error) {
+	c := d.Changes()
+	for _, content := range c.Blobs {
+		if _, err := tx.PutBlob(ctx, content); err != nil {
+			return c, err
+		}
+	}
+	if err := tx.Append(ctx, c.Records...); err != nil {
+		return c, err
+	}
+	for _, claim := range c.Claims {
+		holder, err := tx.Claim(ctx, claim.Key, claim.Ticket)
+		if err != nil {
+			return c, err
+		}
+		if holder != claim.Ticket {
+			return c, fmt.Errorf("%s %q is held by ticket %s: %w", claim.Key.Space, claim.Key.Value, holder, ErrConflict)
+		}
+	}
+	for _, o := range c.Outgoing {
+		put := o
+		for put.Revision = d.outgoing[o.ID()].base; put.Revision < o.Revision; put.Revision++ {
+			if err := tx.PutOutgoing(ctx, put); err != nil {
+				return c, err
+			}
+		}
+	}
+	return c, nil
+}
+
+// Extend is [incident.Extend] in the terms of the contract: a record that does
+// not continue t is [ErrConflict]. Every store appends through it.
+func Extend(t incident.Ticket, r incident.Record) (incident.Ticket, error) {
+	extended, err := incident.Extend(t, r)
+	if err != nil && (r.Version != t.Version+1 || r.Prev != t.Hash) {
+		return t, fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	return extended, err
+}
+
+// CloneRecord returns a copy that shares nothing with r.
+func CloneRecord(r incident.Record) incident.Record {
+	r.Data = bytes.Clone(r.Data)
+	r.Content = bytes.Clone(r.Content)
+	r.Blobs = slices.Clone(r.Blobs)
+	return r
+}
+
+var _ Tx = (*Draft)(nil)

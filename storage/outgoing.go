@@ -1,0 +1,78 @@
+package storage
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
+)
+
+// OutStatus is where a row of the outbox stands.
+type OutStatus string
+
+// Statuses of outgoing mail.
+const (
+	Queued    OutStatus = "queued"    // to be sent at NextTry
+	Sending   OutStatus = "sending"   // a courier works on it until Lease
+	Sent      OutStatus = "sent"      // the next hop took responsibility
+	Uncertain OutStatus = "uncertain" // nobody can say whether it was taken: a person decides
+	Failed    OutStatus = "failed"    // given up
+)
+
+// Outgoing is one message for one recipient. It is written in the same update
+// as the record that caused it.
+type Outgoing struct {
+	Ticket    incident.ID     `json:"ticket"`
+	Version   uint64          `json:"version"` // of the record that caused it
+	Number    int             `json:"number"`  // recipient's place among those of the message, from 0
+	Revision  uint64          `json:"revision"`
+	Status    OutStatus       `json:"status"`
+	From      string          `json:"from"` // envelope
+	To        string          `json:"to"`   // envelope
+	Blob      incident.Digest `json:"blob"` // the message
+	Queued    time.Time       `json:"queued"`
+	NextTry   time.Time       `json:"nextTry"`
+	Lease     time.Time       `json:"lease"` // zero but for Sending
+	Attempts  int             `json:"attempts"`
+	LastError string          `json:"lastError,omitempty"`
+}
+
+// ID names the row: ticket, version and number.
+func (o Outgoing) ID() string { return fmt.Sprintf("%d.%d.%d", o.Ticket, o.Version, o.Number) }
+
+// OutgoingQuery says which rows of the outbox are wanted. The zero
+// OutgoingQuery asks for all.
+type OutgoingQuery struct {
+	Tickets  []incident.ID
+	Statuses []OutStatus
+	ReadyBy  time.Time // NextTry at or before, and a Lease, if any, at or before; zero: not asked
+	Limit    int       // 0: all
+}
+
+// Match reports whether a row is wanted, whatever the Limit.
+func (q OutgoingQuery) Match(o Outgoing) bool {
+	return among(q.Tickets, o.Ticket) && among(q.Statuses, o.Status) &&
+		(q.ReadyBy.IsZero() || !o.NextTry.After(q.ReadyBy) && !o.Lease.After(q.ReadyBy))
+}
+
+// CompareOutgoing orders rows: by ticket, version, number.
+func CompareOutgoing(a, b Outgoing) int {
+	return cmp.Or(cmp.Compare(a.Ticket, b.Ticket), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Number, b.Number))
+}
+
+// Select returns what Reader.Outgoing must return, out of all rows.
+func (q OutgoingQuery) Select(rows []Outgoing) []Outgoing {
+	var found []Outgoing
+	for _, o := range rows {
+		if q.Match(o) {
+			found = append(found, o)
+		}
+	}
+	slices.SortFunc(found, CompareOutgoing)
+	if q.Limit > 0 && len(found) > q.Limit {
+		found = found[:q.Limit]
+	}
+	return found
+}
