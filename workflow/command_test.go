@@ -1,0 +1,223 @@
+package workflow_test
+
+import (
+	"encoding/json"
+	"math/rand"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/workflow"
+)
+
+// everyCommand returns one of each command, on ticket 7.
+func everyCommand() []workflow.Command {
+	return []workflow.Command{
+		workflow.Open{Kind: incident.KindReport}, workflow.Take{Ticket: 7}, workflow.Release{Ticket: 7},
+		workflow.Assign{Ticket: 7, To: "handler:bob"}, workflow.Move{Ticket: 7, To: "open"}, workflow.Reopen{Ticket: 7},
+		workflow.Link{Ticket: 7, Parent: 3}, workflow.Unlink{Ticket: 7, Parent: 3}, workflow.Comment{Ticket: 7, Text: "x"},
+		workflow.Edit{Ticket: 7}, workflow.Reply{Ticket: 7, Text: "x"}, workflow.Deliver{Ticket: 7, To: 3},
+		workflow.Append{Ticket: 7}, workflow.ReceiveAgain{Ticket: 7}, workflow.Close{Ticket: 7, Under: 3, To: "resolved"},
+		workflow.SetDue{Ticket: 7}, workflow.Wake{Ticket: 7},
+	}
+}
+
+// filler makes random values that JSON gives back as they were.
+type filler struct{ *rand.Rand }
+
+func (f filler) fill(v reflect.Value) {
+	switch value := v.Interface().(type) {
+	case incident.ID:
+		id := incident.ID(f.Int63())
+		if f.Intn(3) == 0 {
+			id = incident.Nth(1 + f.Intn(9))
+		}
+		v.Set(reflect.ValueOf(id))
+		return
+	case time.Time:
+		v.Set(reflect.ValueOf(time.UnixMicro(f.Int63n(4e15)).UTC()))
+		return
+	case incident.Digest:
+		f.Read(value[:])
+		v.Set(reflect.ValueOf(value))
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		runes := []rune("aZ9 \"\\\n\t<&>é\u2028😀\x00")
+		text := make([]rune, f.Intn(8))
+		for i := range text {
+			text[i] = runes[f.Intn(len(runes))]
+		}
+		v.SetString(string(text))
+	case reflect.Int:
+		v.SetInt(f.Int63n(100))
+	case reflect.Bool:
+		v.SetBool(f.Intn(2) == 0)
+	case reflect.Pointer:
+		if f.Intn(2) == 0 {
+			v.Set(reflect.New(v.Type().Elem()))
+			if v.Type().Elem().Kind() == reflect.Slice {
+				v.Elem().Set(reflect.MakeSlice(v.Type().Elem(), 0, 0))
+			}
+			f.fill(v.Elem())
+		}
+	case reflect.Slice:
+		if n := f.Intn(4); n > 0 {
+			v.Set(reflect.MakeSlice(v.Type(), n, n))
+			for i := range n {
+				f.fill(v.Index(i))
+			}
+		}
+	case reflect.Map:
+		if n := f.Intn(4); n > 0 {
+			v.Set(reflect.MakeMap(v.Type()))
+			for range n {
+				key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+				f.fill(key)
+				f.fill(value)
+				v.SetMapIndex(key, value)
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f.fill(v.Field(i))
+		}
+	}
+}
+
+func TestCommandsAsJSON(t *testing.T) {
+	const seed = 1
+	f := filler{rand.New(rand.NewSource(seed))}
+	for _, zero := range everyCommand() {
+		for range 200 {
+			value := reflect.New(reflect.TypeOf(zero)).Elem()
+			f.fill(value)
+			c := value.Interface().(workflow.Command)
+			text, err := workflow.MarshalCommand(c)
+			require.NoError(t, err)
+			parsed, err := workflow.ParseCommand(text)
+			require.NoError(t, err, "seed %d: %s", seed, text)
+			require.Equal(t, c, parsed, "seed %d: %s", seed, text)
+		}
+	}
+}
+
+func TestEmptiedListsAsJSON(t *testing.T) {
+	c := workflow.Edit{Ticket: 7, Requestors: new([]incident.Party), Cc: new([]incident.Party), Contacts: new([]incident.Party), ExternalIDs: new([]string)}
+	text, err := workflow.MarshalCommand(c)
+	require.NoError(t, err)
+	require.Equal(t, `{"command":"edit","ticket":7,"requestors":[],"cc":[],"contacts":[],"externalIDs":[]}`, string(text))
+	require.Nil(t, *c.Cc, "the caller's command stays as it was")
+}
+
+func TestListsOfCommands(t *testing.T) {
+	people := 0
+	for _, c := range everyCommand() {
+		target := incident.ID(7)
+		if c.Name() == "open" {
+			target = incident.Desk
+		}
+		require.Equal(t, target, c.Target(), c.Name())
+		if !workflow.ByDesk(c) {
+			people++
+		}
+	}
+	require.Len(t, workflow.Commands(), people)
+	require.True(t, workflow.ByDesk(workflow.Open{Mail: &workflow.Mail{}}))
+	require.True(t, workflow.ByDesk(workflow.Open{Held: &incident.Held{}}))
+}
+
+func TestBadCommands(t *testing.T) {
+	const names = "open, take, release, assign, move, reopen, link, unlink, comment, edit, reply, deliver"
+	for text, want := range map[string]string{
+		`{"command":"tkae","ticket":7}`: `workflow: a command: command "tkae" is not possible: allowed is ` + names,
+		`{}`:                            `workflow: a command: command "" is not possible: allowed is ` + names,
+		`null`:                          `command "" is not possible`,
+		`{"command":7}`:                 `command "" is not possible`,
+		`{"command":"take","tickt":7}`:  `workflow: take: argument "tickt" is not possible: allowed is ticket`,
+		`{"command":"take","Ticket":7}`: `argument "Ticket" is not possible`,
+		`{"command":"move","ticket":7,"on":true}`: `workflow: move: argument "on" is not possible: allowed is ticket, to`,
+		`{"command":"take","ticket":"x"}`:         `allowed is the number of a ticket, or "$1"`,
+		`{"command":"take","ticket":-1}`:          `ticket "-1" is not possible`,
+		`{"command":"move","to":7}`:               `workflow: move: to "7" is not possible: allowed is a text`,
+		`{"command":"edit","ticket":7,"due":"x"}`: `a time like "2026-03-02T09:00:00Z"`,
+		`[]`:                    `allowed is a JSON object like {"command":"take","ticket":7}`,
+		`{"command":"take"`:     `allowed is a JSON object like`,
+		`{"command":"take"} {}`: `allowed is a JSON object like`,
+		``:                      `allowed is a JSON object like`,
+	} {
+		c, err := workflow.ParseCommand([]byte(text))
+		require.ErrorContains(t, err, want, text)
+		require.Nil(t, c)
+	}
+	var unknown *workflow.ArgumentError
+	_, err := workflow.ParseCommand([]byte(`{"command":"tkae"}`))
+	require.ErrorAs(t, err, &unknown)
+}
+
+func FuzzParseCommand(f *testing.F) {
+	for _, c := range everyCommand() {
+		text, err := workflow.MarshalCommand(c)
+		require.NoError(f, err)
+		f.Add(text)
+	}
+	f.Add([]byte(`{"command":"link","ticket":"$1","parent":"#3"}`))
+	f.Add([]byte(`{"command":"edit","ticket":7,"requestors":[],"fields":{"a":null},"due":"2026-03-02T09:00:00+01:00"}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := workflow.ParseCommand(text)
+		if err != nil {
+			if c != nil {
+				t.Fatalf("an error and a command: %v, %v", c, err)
+			}
+			return
+		}
+		first, err := workflow.MarshalCommand(c)
+		if err != nil {
+			t.Fatalf("what was read cannot be written: %v", err)
+		}
+		again, err := workflow.ParseCommand(first)
+		if err != nil {
+			t.Fatalf("what was written cannot be read: %v\n%s", err, first)
+		}
+		second, err := workflow.MarshalCommand(again)
+		if err != nil || string(first) != string(second) {
+			t.Fatalf("%v\n%s\n%s", err, first, second)
+		}
+		if !json.Valid(first) {
+			t.Fatalf("no JSON: %s", first)
+		}
+	})
+}
+
+func TestBind(t *testing.T) {
+	opened := []incident.ID{41, 42}
+	link := workflow.Link{Ticket: incident.Nth(2), Parent: incident.Nth(1)}
+	bound, err := workflow.Bind(link, opened)
+	require.NoError(t, err)
+	require.Equal(t, workflow.Link{Ticket: 42, Parent: 41}, bound)
+
+	open := workflow.Open{Kind: incident.KindReport, Parents: []incident.ID{3, incident.Nth(1)}}
+	bound, err = workflow.Bind(open, opened)
+	require.NoError(t, err)
+	require.Equal(t, []incident.ID{3, 41}, bound.(workflow.Open).Parents)
+	require.Equal(t, incident.Nth(1), open.Parents[1], "the caller's command stays as it was")
+
+	same, err := workflow.Bind(workflow.Take{Ticket: 7}, nil)
+	require.NoError(t, err)
+	require.Equal(t, workflow.Take{Ticket: 7}, same)
+
+	_, err = workflow.Bind(workflow.Take{Ticket: incident.Nth(3)}, opened)
+	require.EqualError(t, err, `workflow: take: ticket "$3" is not possible: allowed is a number, or $1 to $2 for the tickets that earlier commands of the list open`)
+	_, err = workflow.Bind(workflow.Take{Ticket: incident.Nth(1)}, nil)
+	require.ErrorContains(t, err, "no earlier command of the list opens a ticket")
+	_, err = workflow.Bind(workflow.Take{Ticket: incident.MaxID + 1}, opened)
+	require.ErrorContains(t, err, `ticket "$0" is not possible`)
+	_, err = workflow.Bind(&workflow.Take{Ticket: 7}, nil)
+	require.ErrorContains(t, err, "*workflow.Take")
+	_, err = workflow.Bind(nil, nil)
+	require.ErrorContains(t, err, "a value like workflow.Take{Ticket: 7}, no pointer")
+}

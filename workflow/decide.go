@@ -1,0 +1,248 @@
+package workflow
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
+)
+
+// Env is what a decision knows beside the facts. Now is at least the ticket's
+// Updated. Everything that looks random in what follows from a command, such as
+// Message-IDs and salts, is derived from Seed.
+type Env struct {
+	Now  time.Time
+	By   incident.Actor
+	Seed [32]byte
+}
+
+// Decision is an event that a command causes. Text is the body that belongs to
+// it: whoever stores the event keeps the text as its first blob, or, for a
+// message that we send, the mail that is made of it.
+type Decision struct {
+	Event incident.Event
+	Text  string
+}
+
+// Asks returns what must be known to decide a command about t, which for [Open]
+// is the zero Ticket.
+func (p *Policy) Asks(t incident.Ticket, c Command) []Ask { return c.asks(p, t) }
+
+// Decide returns the events that a command causes on t, in order; none when all
+// is as the command wants it already. For [Open], t is the zero Ticket. Facts
+// answer what Asks returned. Errors: [*TransitionError], [*TakenError],
+// [*RefusedError], [*ArgumentError], [*NoTicketError].
+func (p *Policy) Decide(t incident.Ticket, c Command, f Facts, env Env) ([]Decision, error) {
+	if t.MergedInto != 0 {
+		switch c.(type) {
+		case ReceiveAgain, Wake: // what comes by itself may still come
+		default:
+			return nil, &RefusedError{c.Name(), t.ID, fmt.Sprintf("it was merged into ticket %s: work on that one", t.MergedInto)}
+		}
+	}
+	return c.decide(p, t, f, env)
+}
+
+func events(list ...incident.Event) []Decision {
+	var decisions []Decision
+	for _, e := range list {
+		decisions = append(decisions, Decision{Event: e})
+	}
+	return decisions
+}
+
+func askTickets(ids ...incident.ID) []Ask {
+	var asks []Ask
+	for _, id := range ids {
+		asks = append(asks, Ask{FactTicket, id})
+	}
+	return asks
+}
+
+func (Take) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (c Take) decide(_ *Policy, t incident.Ticket, _ Facts, env Env) ([]Decision, error) {
+	switch t.Owner {
+	case env.By:
+		return nil, nil
+	case incident.Nobody:
+		return events(incident.Owned{To: env.By}), nil
+	}
+	return nil, &TakenError{t.ID, t.Owner}
+}
+
+func (Release) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (c Release) decide(_ *Policy, t incident.Ticket, _ Facts, env Env) ([]Decision, error) {
+	switch t.Owner {
+	case incident.Nobody:
+		return nil, nil
+	case env.By:
+		return events(incident.Owned{From: t.Owner}), nil
+	}
+	return nil, &TakenError{t.ID, t.Owner}
+}
+
+func (Assign) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (c Assign) decide(_ *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, error) {
+	to := incident.Actor(oneLine(string(c.To)))
+	if to == t.Owner {
+		return nil, nil
+	}
+	if strings.Contains(string(to), "@") {
+		return nil, &ArgumentError{c.Name(), "to", string(to), "an actor like handler:alice, never a mail address"}
+	}
+	return events(incident.Owned{From: t.Owner, To: to}), nil
+}
+
+func (Move) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (c Move) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, error) {
+	moved, err := p.move(t, c.To)
+	if err != nil || moved == nil {
+		return nil, err
+	}
+	outcome := incident.Accepted
+	if moved.Phase == incident.Inactive {
+		outcome = incident.Rejected
+	}
+	return events(append(settled(t, outcome, 0), *moved)...), nil
+}
+
+// move returns the event that brings t to a status; nil if it is there.
+func (p *Policy) move(t incident.Ticket, name incident.Status) (*incident.Moved, error) {
+	l := p.Lifecycles[t.Kind]
+	to, known := l.Status(name)
+	if known && to.Name == t.Status {
+		return nil, nil
+	}
+	if allowed := p.Allowed(t); !known || !slices.Contains(allowed, to.Name) {
+		return nil, &TransitionError{t.ID, t.Kind, t.Status, name, allowed}
+	}
+	return &incident.Moved{From: t.Status, To: to.Name, Phase: to.Phase}, nil
+}
+
+// settled ends being held, if t is held: whoever moves or links a held report
+// has said where it belongs.
+func settled(t incident.Ticket, outcome incident.Outcome, to incident.ID) []incident.Event {
+	if t.Held == nil {
+		return nil
+	}
+	return []incident.Event{incident.Delivered{Outcome: outcome, To: to}}
+}
+
+func (Reopen) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (c Reopen) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, error) {
+	if t.Phase == incident.Active {
+		return nil, nil
+	}
+	to, ok := p.Lifecycles[t.Kind].FirstActive(t.Status)
+	if !ok {
+		return nil, &RefusedError{c.Name(), t.ID, fmt.Sprintf("no active status can be reached from %q", t.Status)}
+	}
+	return Move{Ticket: t.ID, To: to}.decide(p, t, Facts{}, Env{})
+}
+
+func (c Link) asks(*Policy, incident.Ticket) []Ask { return askTickets(c.Parent) }
+
+func (c Link) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision, error) {
+	if t.HasParent(c.Parent) {
+		return nil, nil
+	}
+	if err := checkParent(c, t, c.Parent, f); err != nil {
+		return nil, err
+	}
+	linked := settled(t, incident.Attached, c.Parent)
+	if !p.Lifecycles[t.Kind].ManyParents {
+		for _, old := range t.Parents {
+			linked = append(linked, incident.Unlinked{Parent: old})
+		}
+	}
+	return events(append(linked, incident.Linked{Parent: c.Parent})...), nil
+}
+
+// checkParent reports why t cannot be a child of parent.
+func checkParent(c Command, t incident.Ticket, parent incident.ID, f Facts) error {
+	p, ok := f.Ticket(parent)
+	switch {
+	case !ok:
+		return &NoTicketError{Ticket: parent}
+	case t.Kind == incident.KindIncident:
+		return &RefusedError{c.Name(), t.ID, "an incident cannot be the child of another: link its reports, investigations and blocks"}
+	case p.Kind != incident.KindIncident:
+		return &ArgumentError{c.Name(), "parent", fmt.Sprintf("%s %s", p.Kind, p.ID), "the number of an incident"}
+	case p.MergedInto != 0:
+		return &ArgumentError{c.Name(), "parent", p.ID.String(), fmt.Sprintf("incident %s, into which it was merged", p.MergedInto)}
+	}
+	return nil
+}
+
+func (Unlink) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (c Unlink) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, error) {
+	if !t.HasParent(c.Parent) {
+		return nil, nil
+	}
+	if p.Lifecycles[t.Kind].ParentRequired && len(t.Parents) == 1 {
+		return nil, &RefusedError{c.Name(), t.ID, "a " + string(t.Kind) + " belongs to an incident: link another one first"}
+	}
+	return events(incident.Unlinked{Parent: c.Parent}), nil
+}
+
+func (Comment) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (c Comment) decide(*Policy, incident.Ticket, Facts, Env) ([]Decision, error) {
+	if strings.TrimSpace(c.Text) == "" {
+		return nil, &ArgumentError{c.Name(), "text", "", "some text"}
+	}
+	return []Decision{{incident.Commented{}, incident.Clean(c.Text)}}, nil
+}
+
+func (c Close) asks(_ *Policy, t incident.Ticket) []Ask { return []Ask{{FactParents, t.ID}} }
+
+func (c Close) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision, error) {
+	if !t.Open() {
+		return nil, nil
+	}
+	for _, parent := range f.Parents(t.ID) {
+		if parent.ID != c.Under && parent.Phase == incident.Active {
+			return nil, &RefusedError{c.Name(), t.ID, fmt.Sprintf("incident %s, which is %s, holds it too", parent.ID, parent.Status)}
+		}
+	}
+	to, ok := p.Lifecycles[t.Kind].Status(c.To)
+	if !ok {
+		return nil, &TransitionError{t.ID, t.Kind, t.Status, c.To, p.Allowed(t)}
+	}
+	// A cascade does not ask the transition table: RTIR's does not either, and a
+	// new report of an abandoned incident must be able to follow it.
+	return events(append(settled(t, incident.Rejected, 0), incident.Moved{From: t.Status, To: to.Name, Phase: to.Phase})...), nil
+}
+
+func (SetDue) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (c SetDue) decide(_ *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, error) {
+	if t.Kind == incident.KindIncident {
+		return nil, &RefusedError{c.Name(), t.ID, "the due date of an incident follows from its children"}
+	}
+	if sameTime(t.Due, moment(c.Due)) {
+		return nil, nil
+	}
+	return events(incident.DueSet{Due: moment(c.Due), Clock: c.Clock}), nil
+}
+
+func (Wake) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (c Wake) decide(_ *Policy, t incident.Ticket, _ Facts, env Env) ([]Decision, error) {
+	if t.Wake == nil || t.Wake.After(env.Now) {
+		return nil, nil
+	}
+	woken := events(incident.Edited{Clear: []string{"wake"}})
+	if t.Open() && (t.Due == nil || t.Due.After(*t.Wake)) {
+		woken = append(woken, Decision{Event: incident.DueSet{Due: t.Wake, Clock: ClockReminder}})
+	}
+	return woken, nil
+}

@@ -1,0 +1,27 @@
+// Package workflow decides what happens to tickets: which statuses there are,
+// what a command does, which rules answer to it. It is pure: everything here is
+// a function of values, without I/O, clock, randomness or context. Package
+// workflow/desk gathers the facts, calls these functions and stores what comes
+// out.
+//
+// # Which part to use first
+//
+// Programs give commands, which are values: Take{Ticket: 7}, Link{Ticket: 7,
+// Parent: 9}. They are handed to a desk.Session, or read from JSON with
+// [ParseCommand]. [Default] is the policy that applies when none is configured;
+// a program may change a copy of it, add its own [Rule] values, or write another.
+//
+// # How a command runs
+//
+// A command is one step. [Policy.Decide] turns it into events, which are
+// applied. Then every rule that one of these events wakes is tested, before any
+// of them acts; then the commands of those that fired run in the order of the
+// rules, each with all that follows from it, depth first (RTIR does the same:
+// conditions of all scrips first, then their actions). Asking for what already
+// is makes no event, which is why chains of rules end; a bound on steps turns a
+// loop into an error that names the rules.
+//
+// A rule's command that the policy refuses is skipped, with a record that says
+// why. When nothing is left, derivations set what follows from other tickets,
+// such as the due date of an incident, until nothing changes any more.
+package workflow
