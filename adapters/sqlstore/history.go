@@ -1,0 +1,131 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"math"
+	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
+)
+
+const selectRecords = `SELECT r.seq, ticket, version, at, actor, command, cause_rule, cause_ticket, cause_version,
+	policy, type, data, digest, prev, hash, content, salt, blobs
+	FROM records r LEFT JOIN record_contents c ON c.seq = r.seq WHERE `
+
+// History implements [storage.Reader].
+func (r *reader) History(ctx context.Context, q storage.HistoryQuery) ([]incident.Record, error) {
+	if err := r.usable(ctx); err != nil {
+		return nil, err
+	}
+	w := &conditions{}
+	// Records of this update have no Seq yet: they lie behind every other.
+	w.add("r.seq > ?", min(int64(min(q.After, math.MaxInt64)), r.lastSeq))
+	amongIDs(w, r.c.dialect, "ticket", q.Tickets)
+	if w.err != nil {
+		return nil, w.err
+	}
+	where := join(w.list, "AND")
+	text := selectRecords + where.text + " ORDER BY r.seq"
+	if len(q.Tickets) == 1 {
+		text = selectRecords + where.text + " ORDER BY version" // the same, from the index
+	}
+	if q.Limit > 0 {
+		text += " LIMIT ?"
+		where.args = append(where.args, q.Limit)
+	}
+	var found []incident.Record
+	err := r.c.each(ctx, text, where.args, func(rows *sql.Rows) error {
+		record, err := scanRecord(rows)
+		if record.Seq > uint64(r.lastSeq) {
+			record.Seq = 0
+		}
+		found = append(found, record)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+func scanRecord(rows *sql.Rows) (incident.Record, error) {
+	var (
+		r                               incident.Record
+		seq, ticket, version, at        int64
+		causeTicket, causeVersion       int64
+		digest, prev, hash, salt, blobs sql.RawBytes
+	)
+	err := rows.Scan(&seq, &ticket, &version, &at, &r.By, &r.Command, &r.Cause.Rule, &causeTicket, &causeVersion,
+		&r.Policy, &r.Type, (*[]byte)(&r.Data), &digest, &prev, &hash, (*[]byte)(&r.Content), &salt, &blobs)
+	if err != nil {
+		return r, err
+	}
+	r.Seq, r.Ticket, r.Version, r.At = uint64(seq), incident.ID(ticket), uint64(version), time.UnixMicro(at).UTC()
+	r.Cause.Ticket, r.Cause.Version = incident.ID(causeTicket), uint64(causeVersion)
+	copy(r.Digest[:], digest)
+	copy(r.Prev[:], prev)
+	copy(r.Hash[:], hash)
+	copy(r.Salt[:], salt)
+	for ; len(blobs) >= len(incident.Digest{}); blobs = blobs[len(incident.Digest{}):] {
+		r.Blobs = append(r.Blobs, incident.Digest(blobs[:len(incident.Digest{})]))
+	}
+	return r, nil
+}
+
+// insertRecords writes records and their contents; the first gets the Seq.
+func (c *conn) insertRecords(ctx context.Context, first int64, records []incident.Record) error {
+	var kept, contents [][]any
+	for i, r := range records {
+		seq := first + int64(i)
+		kept = append(kept, []any{
+			seq, int64(r.Ticket), int64(r.Version), r.At.UnixMicro(), string(r.By), r.Command,
+			r.Cause.Rule, int64(r.Cause.Ticket), int64(r.Cause.Version), int64(r.Policy), r.Type,
+			notNull(r.Data), r.Digest[:], r.Prev[:], r.Hash[:],
+		})
+		var blobs []byte
+		for _, b := range r.Blobs {
+			blobs = append(blobs, b[:]...)
+		}
+		contents = append(contents, []any{seq, []byte(r.Content), r.Salt[:], blobs})
+	}
+	if err := c.insert(ctx, `INSERT INTO records (seq, ticket, version, at, actor, command,
+		cause_rule, cause_ticket, cause_version, policy, type, data, digest, prev, hash) VALUES `, "", kept); err != nil {
+		return err
+	}
+	return c.insert(ctx, "INSERT INTO record_contents (seq, content, salt, blobs) VALUES ", "", contents)
+}
+
+// insert writes rows, many with one statement. As the text of a statement tells
+// how many, and is kept prepared, there are few sizes.
+func (c *conn) insert(ctx context.Context, text, tail string, rows [][]any) error {
+	for len(rows) > 0 {
+		size := 1
+		for size < 32 && 4*size <= len(rows) {
+			size *= 4
+		}
+		size = min(size, 32)
+		row := "(" + marks(len(rows[0])) + ")"
+		full := text + row
+		var args []any
+		for i, r := range rows[:size] {
+			if i > 0 {
+				full += ", " + row
+			}
+			args = append(args, r...)
+		}
+		if _, err := c.exec(ctx, full+tail, args...); err != nil {
+			return err
+		}
+		rows = rows[size:]
+	}
+	return nil
+}
+
+func notNull(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

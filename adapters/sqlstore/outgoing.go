@@ -1,0 +1,83 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
+)
+
+// Outgoing implements [storage.Reader].
+func (r *reader) Outgoing(ctx context.Context, q storage.OutgoingQuery) ([]storage.Outgoing, error) {
+	if err := r.usable(ctx); err != nil {
+		return nil, err
+	}
+	w := &conditions{}
+	w.add("TRUE")
+	amongIDs(w, r.c.dialect, "ticket", q.Tickets)
+	among(w, "status", q.Statuses)
+	if !q.ReadyBy.IsZero() {
+		w.add("next_try <= ? AND lease <= ?", micros(q.ReadyBy), micros(q.ReadyBy))
+	}
+	if w.err != nil {
+		return nil, w.err
+	}
+	where := join(w.list, "AND")
+	text := `SELECT ticket, version, number, revision, status, sender, recipient, blob, queued, next_try, lease, attempts, last_error
+		FROM outgoing WHERE ` + where.text + " ORDER BY ticket, version, number"
+	if q.Limit > 0 {
+		text += " LIMIT ?"
+		where.args = append(where.args, q.Limit)
+	}
+	var found []storage.Outgoing
+	err := r.c.each(ctx, text, where.args, func(rows *sql.Rows) error {
+		var o storage.Outgoing
+		var ticket, version, revision, queued, next, lease int64
+		var blob sql.RawBytes
+		if err := rows.Scan(&ticket, &version, &o.Number, &revision, &o.Status, &o.From, &o.To, &blob,
+			&queued, &next, &lease, &o.Attempts, &o.LastError); err != nil {
+			return err
+		}
+		o.Ticket, o.Version, o.Revision = incident.ID(ticket), uint64(version), uint64(revision)
+		copy(o.Blob[:], blob)
+		o.Queued, o.NextTry, o.Lease = moment(queued), moment(next), moment(lease)
+		found = append(found, o)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// moment gives back what micros took; the zero time too.
+func moment(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
+
+// PutOutgoing implements [storage.Tx].
+func (t *tx) PutOutgoing(ctx context.Context, o storage.Outgoing) error {
+	if err := t.usable(ctx); err != nil {
+		return err
+	}
+	text := `INSERT INTO outgoing (revision, status, sender, recipient, blob, queued, next_try, lease, attempts, last_error,
+		ticket, version, number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	args := []any{
+		int64(o.Revision + 1), string(o.Status), o.From, o.To, o.Blob[:], micros(o.Queued), micros(o.NextTry), micros(o.Lease),
+		o.Attempts, o.LastError, int64(o.Ticket), int64(o.Version), o.Number,
+	}
+	if o.Revision > 0 {
+		text = `UPDATE outgoing SET revision = ?, status = ?, sender = ?, recipient = ?, blob = ?, queued = ?, next_try = ?, lease = ?,
+			attempts = ?, last_error = ? WHERE ticket = ? AND version = ? AND number = ? AND revision = ?`
+		args = append(args, int64(o.Revision))
+	}
+	n, err := t.c.exec(ctx, text, args...)
+	switch {
+	case err != nil:
+		return t.fail(err)
+	case n == 0:
+		return fmt.Errorf("outgoing mail %s: %w: the stored row does not have revision %d", o.ID(), storage.ErrConflict, o.Revision)
+	}
+	return nil
+}
