@@ -1,0 +1,223 @@
+package desk_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/airtight-csirt/airtight/adapters/memory"
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/mail"
+	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
+)
+
+// Of ten tickets in a filled world, the first is an incident, the others are
+// its children, one in three with a due date; the last is a report of its own.
+const family = 10
+
+func filled(t testing.TB, n int) *world {
+	t.Helper()
+	w := newWorldOn(t, memory.New())
+	w.size = n
+	due := w.now.AddDate(0, 0, 7)
+	for from := 0; from < n; from += 5000 {
+		require.NoError(t, w.store.Update(ctx, func(ctx context.Context, tx storage.Tx) error {
+			for i := from; i < min(from+5000, n); i++ {
+				if err := fill(ctx, tx, incident.ID(i+1), w.now, due); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	return w
+}
+
+func fill(ctx context.Context, tx storage.Tx, id incident.ID, now, due time.Time) error {
+	first := (id-1)/family*family + 1
+	opened := incident.Opened{Kind: incident.KindReport, Status: "open", Phase: incident.Active, Parents: []incident.ID{first},
+		Content: incident.OpenedContent{Subject: "Scan", Requestors: []incident.Party{{Address: fmt.Sprintf("bob%s@example.org", id)}}}}
+	switch id - first {
+	case 0:
+		opened.Kind, opened.Parents = incident.KindIncident, nil
+	case family - 1:
+		opened.Status, opened.Phase, opened.Parents = "new", incident.Initial, nil
+	}
+	list := []incident.Event{opened}
+	if id == first || id%3 == 0 && id != first+family-1 {
+		list = append(list, incident.DueSet{Due: &due})
+	}
+	return appendTo(ctx, tx, id, now, list...)
+}
+
+// appendTo appends events as the history of a new ticket.
+func appendTo(ctx context.Context, tx storage.Tx, id incident.ID, now time.Time, list ...incident.Event) error {
+	var t incident.Ticket
+	for _, e := range list {
+		r := incident.Record{Ticket: id, At: now, By: "handler:alice", Command: "open"}
+		if err := r.Encode(e); err != nil {
+			return err
+		}
+		incident.Seal(t, &r)
+		if err := tx.Append(ctx, r); err != nil {
+			return err
+		}
+		t = incident.Apply(t, r)
+	}
+	return nil
+}
+
+// work is what is measured. n counts up: a hundred families spread over the
+// whole world take turns. They are as many in a small world as in a large one, so
+// that what is compared is the work, and not what the caches of the processor
+// hold.
+type work struct {
+	name string
+	run  func(w *world, n int) error
+}
+
+func works() []work {
+	const turns = 100
+	at := func(w *world, n, place int) incident.ID {
+		return incident.ID(n%turns*(w.size/family/turns)*family + 1 + place)
+	}
+	do := func(w *world, c workflow.Command) error {
+		_, err := w.alice.Do(ctx, c)
+		return err
+	}
+	return []work{
+		{"take", func(w *world, n int) error {
+			if n/turns%2 == 1 {
+				return do(w, workflow.Release{Ticket: at(w, n, 1)})
+			}
+			return do(w, workflow.Take{Ticket: at(w, n, 1)})
+		}},
+		{"link", func(w *world, n int) error {
+			if n/turns%2 == 1 {
+				return do(w, workflow.Unlink{Ticket: at(w, n, family-1), Parent: at(w, n, 0)})
+			}
+			return do(w, workflow.Link{Ticket: at(w, n, family-1), Parent: at(w, n, 0)})
+		}},
+		{"due", func(w *world, n int) error {
+			due := w.now.Add(time.Duration(n) * time.Minute)
+			return do(w, workflow.Edit{Ticket: at(w, n, 2), Due: &due})
+		}},
+		{"reply", func(w *world, n int) error {
+			id := at(w, n, 3)
+			raw := fmt.Appendf(nil, "From: bob%s@example.org\r\nSubject: Re: [A CSIRT #%s] Scan\r\nMessage-ID: <%d@example.org>\r\n\r\nStill from 192.0.2.7\r\n", id, id, n)
+			_, err := w.desk.Receive(ctx, mail.Envelope{From: "bob@example.org", To: []string{"csirt@example.net"}}, raw)
+			return err
+		}},
+	}
+}
+
+func BenchmarkCommand(b *testing.B) {
+	for _, size := range []int{1000, 100_000} {
+		w := filled(b, size)
+		for _, work := range works() {
+			b.Run(fmt.Sprintf("%s/%d", work.name, size), func(b *testing.B) {
+				b.ReportAllocs()
+				n := 0
+				for b.Loop() {
+					if err := work.run(w, n); err != nil {
+						b.Fatal(err)
+					}
+					n++
+				}
+			})
+		}
+	}
+}
+
+// A command must not cost more because there are more tickets. Set
+// AIRTIGHT_LONG=1 to run it.
+func TestCostDoesNotGrowWithTickets(t *testing.T) {
+	if os.Getenv("AIRTIGHT_LONG") == "" {
+		t.Skip("AIRTIGHT_LONG is not set: the costs at 1,000 and 100,000 tickets are not compared")
+	}
+	small, large := filled(t, 1000), filled(t, 100_000)
+	large.verify()
+	const batches, batch = 41, 100
+	for _, work := range works() {
+		var costs [2][]time.Duration
+		for n := range batches {
+			for i, w := range []*world{small, large} {
+				start := time.Now()
+				for k := range batch {
+					require.NoError(t, work.run(w, n*batch+k))
+				}
+				costs[i] = append(costs[i], time.Since(start)/batch)
+			}
+		}
+		slices.Sort(costs[0])
+		slices.Sort(costs[1])
+		low, high := costs[0][batches/2], costs[1][batches/2]
+		ratio := float64(high) / float64(low)
+		t.Logf("%s: %v at 1,000 tickets, %v at 100,000: ratio %.2f", work.name, low, high, ratio)
+		require.LessOrEqual(t, ratio, 1.5, work.name)
+	}
+}
+
+// Closing an incident with 1,000 dated children moves its due date once.
+func TestClosingALargeIncident(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, store storage.Store) {
+		const children = 1000
+		w := newWorldOn(t, store)
+		const inc = incident.ID(1)
+		require.NoError(t, w.store.Update(ctx, func(ctx context.Context, tx storage.Tx) error {
+			first := w.now.Add(time.Hour)
+			list := []incident.Event{incident.Opened{Kind: incident.KindIncident, Status: "open", Phase: incident.Active}, incident.DueSet{Due: &first}}
+			err := appendTo(ctx, tx, inc, w.now, list...)
+			list[0] = incident.Opened{Kind: incident.KindInvestigation, Status: "open", Phase: incident.Active, Parents: []incident.ID{inc}}
+			for i := 1; i <= children && err == nil; i++ {
+				due := w.now.Add(time.Duration(i) * time.Hour)
+				list[1] = incident.DueSet{Due: &due}
+				err = appendTo(ctx, tx, inc+incident.ID(i), w.now, list...)
+			}
+			return err
+		}))
+		w.verify()
+		start := time.Now()
+		result, err := w.alice.Do(ctx, workflow.Move{Ticket: inc, To: "resolved"})
+		took := time.Since(start)
+		require.NoError(t, err)
+		t.Logf("%v", took)
+		require.Len(t, result.Records, children+2, "one for each child, and two for the incident: its status and its due date")
+		require.Less(t, took, 5*time.Second)
+		w.due(nil, inc)
+		_, record := w.last(inc, "due")
+		require.Equal(t, incident.Cause{Rule: "incident-due", Ticket: inc + children, Version: 3}, record.Cause, "the last child that moved it")
+		w.verify()
+	})
+}
+
+// A reply looks for the message that it answers in the history of its ticket.
+func BenchmarkReplyInALongThread(b *testing.B) {
+	for _, messages := range []int{10, 1000} {
+		for name, store := range map[string]storage.Store{"memory": memory.New(), "sqlite": sqlite(b)} {
+			w := newWorldOn(b, store)
+			list := []incident.Event{incident.Opened{Kind: incident.KindReport, Status: "open", Phase: incident.Active,
+				Content: incident.OpenedContent{Requestors: []incident.Party{{Address: "bob@example.org"}}}}}
+			for i := range messages {
+				list = append(list, incident.Message{Side: incident.Outside, Content: incident.MessageEntity{
+					MessageID: fmt.Sprintf("%d@example.org", i), Subject: "Scan", From: incident.Party{Address: "bob@example.org"}}})
+			}
+			require.NoError(b, w.store.Update(ctx, func(ctx context.Context, tx storage.Tx) error {
+				return appendTo(ctx, tx, 1, w.now, list...)
+			}))
+			b.Run(fmt.Sprintf("%s/%d", name, messages), func(b *testing.B) {
+				for b.Loop() {
+					if _, err := w.alice.Preview(ctx, workflow.Reply{Ticket: 1, Text: "Thank you."}); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package desk
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/mail"
+	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
+)
+
+// Config says how a desk works. The zero Config does, for a desk that neither
+// sends mail nor recognises subject tags.
+type Config struct {
+	Policy *workflow.Policy // nil: workflow.Default(). Not to be changed afterwards
+
+	Tag    mail.Tag       // of subjects: [A CSIRT #34159]. Without a Name no tag is put or found
+	From   incident.Party // the desk's own mailbox; needed to send mail
+	Team   []Member       // whose mail counts as written by us
+	Limits mail.Limits    // for incoming mail; the zero value is mail's default
+
+	// Scope limits what an actor may see; nil, or a nil Scope, shows everything.
+	Scope func(actor incident.Actor, groups []string) *storage.Scope
+
+	// Hooks run in order. Before hooks run inside the transaction and may run
+	// again after a conflict, so they must have no effect outside; an error is a
+	// veto ([*VetoError]) that leaves nothing behind. Before hooks see every
+	// command and event, those of rules, mail and sweeps too. After hooks run
+	// after the commit and cannot fail it; they should be quick, because the
+	// sender of a mail waits for them.
+	BeforeCommand []BeforeCommand
+	AfterCommand  []AfterCommand
+	BeforeEvent   []BeforeEvent
+	AfterEvent    []AfterEvent
+
+	Now  func() time.Time // nil: time.Now
+	Rand io.Reader        // source of salts and Message-IDs, read by one goroutine at a time; nil: crypto/rand
+	Log  *slog.Logger     // nil: silent. No bodies or addresses at level info
+}
+
+// Member is a mailbox of the team. An Address that begins with "@" stands for
+// all mailboxes of a domain. Actor is who its mail counts as; empty:
+// "handler:" and the local part.
+type Member struct {
+	Address string
+	Actor   incident.Actor
+}
+
+// Desk runs commands on a store. Make one with [New].
+type Desk struct {
+	store  storage.Store
+	config Config
+	random sync.Mutex // over config.Rand
+}
+
+// New returns a desk on a store. It fails when the policy has mistakes, all of
+// which the error lists, or when From is no mail address.
+func New(store storage.Store, config Config) (*Desk, error) {
+	if store == nil {
+		return nil, errors.New("desk: New needs a store")
+	}
+	if config.Policy == nil {
+		config.Policy = workflow.Default()
+	}
+	if err := config.Policy.Validate(); err != nil {
+		return nil, fmt.Errorf("desk: Config.Policy: %w", err)
+	}
+	if config.From.Address != "" {
+		if _, err := incident.NewObservable(incident.MailAddress, config.From.Address, incident.RoleUnknown); err != nil {
+			return nil, fmt.Errorf("desk: Config.From: %w", err)
+		}
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Rand == nil {
+		config.Rand = rand.Reader
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Desk{store: store, config: config}, nil
+}
+
+// Policy returns the policy in force. It may not be changed.
+func (d *Desk) Policy() *workflow.Policy { return d.config.Policy }
+
+// member returns the actor for a mailbox of the team.
+func (d *Desk) member(address string) (incident.Actor, bool) {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return "", false
+	}
+	for _, m := range d.config.Team {
+		if !incident.SameAddress(m.Address, address) && !incident.SameAddress(m.Address, address[at:]) {
+			continue
+		}
+		if m.Actor != "" {
+			return m.Actor, true
+		}
+		return incident.Actor("handler:" + strings.ToLower(address[:at])), true
+	}
+	return "", false
+}
+
+// now returns the time as tickets keep it.
+func (d *Desk) now() time.Time { return incident.Moment(d.config.Now()) }
+
+// seed returns fresh randomness for one transaction.
+func (d *Desk) seed() (seed [32]byte, err error) {
+	d.random.Lock()
+	defer d.random.Unlock()
+	if _, err = io.ReadFull(d.config.Rand, seed[:]); err != nil {
+		err = fmt.Errorf("desk: Config.Rand: %w", err)
+	}
+	return seed, err
+}

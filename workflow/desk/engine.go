@@ -1,0 +1,412 @@
+package desk
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
+)
+
+// run is one Do: its commands, all that follows from them, on one draft.
+type run struct {
+	desk   *Desk
+	policy *workflow.Policy
+	draft  *storage.Draft
+	by     incident.Actor
+	now    time.Time
+	seed   [32]byte
+	scope  *storage.Scope
+
+	opened  []incident.ID
+	calls   []CommandCall     // for after hooks
+	changes []workflow.Change // since the derivations ran last
+	steps   int
+	records uint64   // written so far; salts and Message-IDs count with it
+	rules   []string // on the way to the present command, outermost first
+	plain   bool     // no hooks, rules and derivations: how a mail is kept when these failed
+}
+
+func (d *Desk) newRun(by incident.Actor, scope *storage.Scope, seed [32]byte, base storage.Reader) *run {
+	return &run{
+		desk: d, policy: d.config.Policy, draft: storage.NewDraft(base), by: by, now: d.now(), seed: seed, scope: scope,
+	}
+}
+
+// all runs a list of commands, with the derivations after each.
+func (r *run) all(ctx context.Context, commands []workflow.Command) error {
+	for _, c := range commands {
+		if err := r.command(ctx, c, incident.Cause{}); err != nil {
+			return err
+		}
+		if err := r.derive(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxDepth bounds how many rules may follow one from the other: the stack must
+// not grow as far as the policy lets the number of steps grow.
+const maxDepth = 1000
+
+// command is one step and all that follows from it.
+func (r *run) command(ctx context.Context, c workflow.Command, cause incident.Cause) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if r.steps++; r.steps > r.policy.Steps() || len(r.rules) > maxDepth {
+		return &workflow.LoopError{Steps: r.steps - 1, Rules: distinct(r.rules)}
+	}
+	c, err := workflow.Bind(c, r.opened)
+	if err != nil {
+		return err
+	}
+	ticket, id, err := r.target(ctx, c, cause)
+	if err != nil {
+		return err
+	}
+	call := CommandCall{By: r.by, Command: c, Ticket: ticket, Cause: cause}
+	call.Ticket.ID = id
+	if err := r.beforeCommand(ctx, call); err != nil {
+		return err
+	}
+	asks := r.policy.Asks(ticket, c)
+	if cause.Rule == "" {
+		if err := r.checkVisible(ctx, asks); err != nil {
+			return err
+		}
+	}
+	facts, err := r.gather(ctx, asks)
+	if err != nil {
+		return err
+	}
+	decisions, err := r.decide(ticket, c, facts)
+	if err != nil {
+		if cause.Rule == "" || !refusal(err) {
+			return err
+		}
+		skipped := incident.Skipped{Rule: cause.Rule, Command: c.Name(), Why: reason(err)}
+		_, err := r.event(ctx, ticket, id, c, workflow.Decision{Event: skipped}, cause)
+		return err
+	}
+	r.calls = append(r.calls, call)
+	changes := make([]workflow.Change, 0, len(decisions))
+	for _, decision := range decisions {
+		ch, err := r.event(ctx, ticket, id, c, decision, cause)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, ch)
+		ticket = ch.After
+	}
+	if r.plain {
+		return nil
+	}
+	return r.react(ctx, changes)
+}
+
+func distinct(names []string) []string {
+	var list []string
+	for _, name := range names {
+		if !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// target loads the ticket that a command is about, or takes a number for a new
+// one. Commands of rules are not checked for what the actor may see.
+func (r *run) target(ctx context.Context, c workflow.Command, cause incident.Cause) (incident.Ticket, incident.ID, error) {
+	if _, ok := c.(workflow.Open); ok {
+		id, err := r.draft.NextID(ctx)
+		if err == nil && cause.Rule == "" {
+			r.opened = append(r.opened, id)
+		}
+		return incident.Ticket{}, id, err
+	}
+	id := c.Target()
+	t, err := r.draft.Ticket(ctx, id)
+	switch {
+	case errors.Is(err, storage.ErrNotFound), err == nil && (id == incident.Desk || cause.Rule == "" && !r.visible(t)):
+		return t, id, &workflow.NoTicketError{Ticket: id, Err: storage.ErrNotFound}
+	case err != nil:
+		return t, id, err
+	}
+	return t, id, nil
+}
+
+// checkVisible refuses a command that names a ticket which does not exist or
+// which the actor may not see.
+func (r *run) checkVisible(ctx context.Context, asks []workflow.Ask) error {
+	for _, a := range asks {
+		if a.Fact != workflow.FactTicket {
+			continue
+		}
+		t, err := r.draft.Ticket(ctx, a.Ticket)
+		if errors.Is(err, storage.ErrNotFound) || err == nil && !r.visible(t) {
+			return &workflow.NoTicketError{Ticket: a.Ticket, Err: storage.ErrNotFound}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// visible reports whether the actor may see a ticket. Tickets that the same Do
+// has opened are visible to it.
+func (r *run) visible(t incident.Ticket) bool {
+	return r.scope == nil || r.scope.Covers(t) || slices.Contains(r.opened, t.ID)
+}
+
+func (r *run) env(t incident.Ticket) workflow.Env {
+	env := workflow.Env{Now: r.now, By: r.by, Seed: r.seed}
+	if t.Updated.After(env.Now) {
+		env.Now = t.Updated
+	}
+	return env
+}
+
+// decide turns the panic of a rule or command that used an unasked fact into
+// its error.
+func (r *run) decide(t incident.Ticket, c workflow.Command, f workflow.Facts) (decisions []workflow.Decision, err error) {
+	defer catchUnasked(&err)
+	return r.policy.Decide(t, c, f, r.env(t))
+}
+
+func catchUnasked(err *error) {
+	if p := recover(); p != nil {
+		unasked, ok := p.(*workflow.UnaskedError)
+		if !ok {
+			panic(p)
+		}
+		*err = unasked
+	}
+}
+
+// refusal reports whether an error is the policy's no to a command.
+func refusal(err error) bool {
+	var transition *workflow.TransitionError
+	var taken *workflow.TakenError
+	var refused *workflow.RefusedError
+	return errors.As(err, &transition) || errors.As(err, &taken) || errors.As(err, &refused)
+}
+
+// reason is the part of a refusal that goes into a record: it names no person.
+func reason(err error) string {
+	var taken *workflow.TakenError
+	var refused *workflow.RefusedError
+	switch {
+	case errors.As(err, &taken):
+		return "it has an owner"
+	case errors.As(err, &refused):
+		return refused.Why
+	}
+	return err.Error()
+}
+
+// event applies one event to a ticket and drafts its record.
+func (r *run) event(ctx context.Context, before incident.Ticket, id incident.ID, c workflow.Command, decision workflow.Decision, cause incident.Cause) (workflow.Change, error) {
+	before.ID = id
+	record := incident.Record{
+		Ticket: id, At: r.env(before).Now, By: r.by, Cause: cause, Policy: r.policy.Version, Salt: r.salt(),
+	}
+	if c != nil {
+		record.Command = c.Name()
+	}
+	ev, err := r.embody(ctx, before, decision, record.At)
+	if err != nil {
+		return workflow.Change{}, err
+	}
+	if err := r.beforeEvent(ctx, EventCall{By: r.by, Command: record.Command, Ticket: before, Event: ev, Cause: cause}); err != nil {
+		return workflow.Change{}, err
+	}
+	if err := record.Encode(ev); err != nil {
+		return workflow.Change{}, err
+	}
+	if err := r.draft.Append(ctx, record); err != nil {
+		return workflow.Change{}, err
+	}
+	after, err := r.draft.Ticket(ctx, id)
+	if err != nil {
+		return workflow.Change{}, err
+	}
+	if err := r.settleMessage(ctx, after, ev); err != nil {
+		return workflow.Change{}, err
+	}
+	ch := workflow.Change{Before: before, After: after, Event: ev, Command: c}
+	r.changes = append(r.changes, ch)
+	return ch, nil
+}
+
+// salt derives the next salt from the seed.
+func (r *run) salt() incident.Salt {
+	r.records++
+	sum := r.derived("salt")
+	return incident.Salt(sum[:16])
+}
+
+// derived returns randomness for a purpose within the present record.
+func (r *run) derived(purpose string) [32]byte {
+	h := sha256.New()
+	h.Write(r.seed[:])
+	h.Write(binary.BigEndian.AppendUint64(nil, r.records))
+	h.Write([]byte(purpose))
+	return [32]byte(h.Sum(nil))
+}
+
+// reaction is a rule that fired, with the change that woke it.
+type reaction struct {
+	rule     workflow.Rule
+	change   workflow.Change
+	commands []workflow.Command
+}
+
+// react tests every rule that the changes wake before any of them acts; then
+// their commands run in the order of the rules.
+func (r *run) react(ctx context.Context, changes []workflow.Change) error {
+	var reactions []reaction
+	misses := make([][]incident.NearMiss, len(changes))
+	for _, rule := range r.policy.Rules {
+		for i, ch := range changes {
+			if !rule.Wakes(ch) {
+				continue
+			}
+			verdict, err := r.test(ctx, rule, ch)
+			if err != nil {
+				return fmt.Errorf("rule %s: %w", rule.Name, err)
+			}
+			if len(verdict.Commands) > 0 {
+				reactions = append(reactions, reaction{rule, ch, verdict.Commands})
+			} else if verdict.Why != "" {
+				misses[i] = append(misses[i], incident.NearMiss{Rule: rule.Name, Why: verdict.Why})
+			}
+		}
+	}
+	for i, ch := range changes {
+		if len(misses[i]) == 0 {
+			continue
+		}
+		err := r.draft.Revise(ch.After.ID, ch.After.Version, func(record *incident.Record) error {
+			return record.Encode(ch.Event, misses[i]...)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, re := range reactions {
+		r.rules = append(r.rules, re.rule.Name)
+		cause := incident.Cause{Rule: re.rule.Name, Ticket: re.change.After.ID, Version: re.change.After.Version}
+		for _, c := range re.commands {
+			if err := r.command(ctx, c, cause); err != nil {
+				return err
+			}
+		}
+		r.rules = r.rules[:len(r.rules)-1]
+	}
+	return nil
+}
+
+func (r *run) test(ctx context.Context, rule workflow.Rule, ch workflow.Change) (verdict workflow.Verdict, err error) {
+	defer catchUnasked(&err)
+	facts, err := r.gather(ctx, rule.Asks(r.policy, ch))
+	if err != nil {
+		return verdict, err
+	}
+	return rule.Then(r.policy, ch, facts), nil
+}
+
+// derive runs the derivations for the tickets that the changes since the last
+// time have made dirty, until nothing changes. Records that a derivation makes
+// wake no rules.
+func (r *run) derive(ctx context.Context) error {
+	for rounds := 0; len(r.changes) > 0 && !r.plain; rounds++ {
+		if rounds > len(r.policy.Derivations) {
+			return &workflow.LoopError{Steps: rounds, Rules: derivationNames(r.policy)}
+		}
+		changes := r.changes
+		r.changes = nil
+		for _, d := range r.policy.Derivations {
+			moved := map[incident.ID]workflow.Change{} // dirty tickets, with the last change that made them so
+			for _, ch := range changes {
+				for _, id := range d.Dirty(ch) {
+					moved[id] = ch
+				}
+			}
+			var dirty []incident.ID
+			for id := range moved {
+				dirty = append(dirty, id)
+			}
+			slices.Sort(dirty)
+			for _, id := range dirty {
+				if err := r.deriveTicket(ctx, d, id, moved[id]); err != nil {
+					return fmt.Errorf("derivation %s: %w", d.Name, err)
+				}
+			}
+		}
+	}
+	r.changes = nil
+	return nil
+}
+
+func (r *run) deriveTicket(ctx context.Context, d workflow.Derivation, id incident.ID, by workflow.Change) (err error) {
+	defer catchUnasked(&err)
+	t, err := r.draft.Ticket(ctx, id)
+	if err != nil {
+		return err
+	}
+	facts, err := r.gather(ctx, d.Asks(r.policy, t))
+	if err != nil {
+		return err
+	}
+	ev := d.Then(r.policy, t, facts)
+	if ev == nil {
+		return nil
+	}
+	cause := incident.Cause{Rule: d.Name, Ticket: by.After.ID, Version: by.After.Version}
+	_, err = r.event(ctx, t, id, nil, workflow.Decision{Event: ev}, cause)
+	return err
+}
+
+func derivationNames(p *workflow.Policy) []string {
+	var names []string
+	for _, d := range p.Derivations {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+// readOnly hides that a draft can be written to.
+type readOnly struct{ storage.Reader }
+
+func (r *run) beforeCommand(ctx context.Context, call CommandCall) error {
+	if r.plain {
+		return nil
+	}
+	for _, hook := range r.desk.config.BeforeCommand {
+		if err := hook(ctx, readOnly{r.draft}, call); err != nil {
+			return &VetoError{call.Ticket.ID, "command " + call.Command.Name(), err}
+		}
+	}
+	return nil
+}
+
+func (r *run) beforeEvent(ctx context.Context, call EventCall) error {
+	if r.plain {
+		return nil
+	}
+	for _, hook := range r.desk.config.BeforeEvent {
+		if err := hook(ctx, readOnly{r.draft}, call); err != nil {
+			return &VetoError{call.Ticket.ID, "event " + call.Event.Type(), err}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package desk
+
+import (
+	"context"
+	"errors"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
+)
+
+// gather answers asks out of the draft.
+func (r *run) gather(ctx context.Context, asks []workflow.Ask) (workflow.Facts, error) {
+	var facts workflow.Facts
+	for _, a := range asks {
+		if a.Fact == workflow.FactMessages {
+			messages, err := messagesOf(ctx, r.draft, a.Ticket)
+			if err != nil {
+				return facts, err
+			}
+			facts.KnowMessages(a, messages)
+			continue
+		}
+		tickets, err := r.answer(ctx, a)
+		if err != nil {
+			return facts, err
+		}
+		facts.Know(a, tickets...)
+	}
+	return facts, nil
+}
+
+func (r *run) answer(ctx context.Context, a workflow.Ask) ([]incident.Ticket, error) {
+	switch a.Fact {
+	case workflow.FactTicket:
+		return r.tickets(ctx, a.Ticket)
+	case workflow.FactParents:
+		child, err := r.draft.Ticket(ctx, a.Ticket)
+		if err != nil {
+			return nil, err
+		}
+		return r.tickets(ctx, child.Parents...)
+	case workflow.FactOpenChildren:
+		return r.draft.Find(ctx, storage.Query{Parent: a.Ticket, Phases: notInactive()})
+	case workflow.FactEarliestDue:
+		return r.draft.Find(ctx, storage.Query{
+			Parent: a.Ticket, Phases: notInactive(), Due: storage.DueSet,
+			Order: []storage.Order{{Column: storage.ByDue}}, Limit: 1,
+		})
+	}
+	return nil, errors.New("desk: there is no fact called " + string(a.Fact))
+}
+
+// tickets loads those that exist. Unlike a Find it does not look at all that the
+// draft has changed, which counts when an incident with many children is closed.
+func (r *run) tickets(ctx context.Context, ids ...incident.ID) ([]incident.Ticket, error) {
+	var found []incident.Ticket
+	for _, id := range ids {
+		t, err := r.draft.Ticket(ctx, id)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, t)
+	}
+	return found, nil
+}
+
+func notInactive() []incident.Phase { return []incident.Phase{incident.Initial, incident.Active} }
+
+// messagesOf returns the messages of a ticket, oldest first.
+func messagesOf(ctx context.Context, r storage.Reader, id incident.ID) ([]workflow.MessageRecord, error) {
+	history, err := r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{id}})
+	if err != nil {
+		return nil, err
+	}
+	var messages []workflow.MessageRecord
+	for _, record := range history {
+		if record.Type != (incident.Message{}).Type() {
+			continue
+		}
+		ev, err := incident.Decode(record)
+		if m, ok := ev.(incident.Message); ok && err == nil {
+			messages = append(messages, workflow.MessageRecord{Version: record.Version, At: record.At, Message: m})
+		}
+	}
+	return messages, nil
+}

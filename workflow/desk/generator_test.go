@@ -1,0 +1,282 @@
+package desk_test
+
+import (
+	"fmt"
+	"math/rand"
+	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/mail"
+	"github.com/airtight-csirt/airtight/workflow"
+)
+
+// step is one thing that happens to a desk: commands, a mail, or a sweep.
+type step struct {
+	after    time.Duration // since the step before
+	by       incident.Actor
+	commands []workflow.Command
+	env      mail.Envelope
+	raw      []byte // a mail, if not nil
+}
+
+// generator makes steps out of a seed and the tickets that there are.
+type generator struct {
+	*rand.Rand
+	now     time.Time
+	tickets []incident.Ticket
+	ids     []string // Message-IDs seen on tickets
+	mails   [][]byte // sent in so far
+	letters int
+}
+
+var (
+	handlers  = []incident.Actor{"handler:alice", "handler:bob", "handler:carol"}
+	outsiders = []string{"bob@example.org", "noc@example.com", "eve@example.com"}
+)
+
+func pick[T any](g *generator, list ...T) T { return list[g.Intn(len(list))] }
+
+// one returns the number of some ticket that fits, or now and then of one that
+// does not, or that does not exist.
+func (g *generator) one(fits func(incident.Ticket) bool) incident.ID {
+	var ids []incident.ID
+	for _, t := range g.tickets {
+		if fits(t) {
+			ids = append(ids, t.ID)
+		}
+	}
+	switch {
+	case g.Intn(40) == 0:
+		return incident.ID(len(g.tickets) + 5)
+	case len(ids) == 0 || g.Intn(25) == 0:
+		return incident.ID(1 + g.Intn(len(g.tickets)+1))
+	}
+	// The newer half more often, so that threads go on.
+	if half := len(ids) / 2; g.Intn(3) > 0 {
+		ids = ids[half:]
+	}
+	return pick(g, ids...)
+}
+
+func isIncident(t incident.Ticket) bool { return t.Kind == incident.KindIncident }
+func isChild(t incident.Ticket) bool    { return !isIncident(t) && t.MergedInto == 0 }
+func isReport(t incident.Ticket) bool   { return t.Kind == incident.KindReport && t.MergedInto == 0 }
+func isHeld(t incident.Ticket) bool     { return t.Held != nil }
+func isLinked(t incident.Ticket) bool   { return len(t.Parents) > 0 && t.MergedInto == 0 }
+func isClosed(t incident.Ticket) bool   { return !t.Open() && t.MergedInto == 0 }
+func isAny(t incident.Ticket) bool      { return t.MergedInto == 0 }
+
+func both(a, b func(incident.Ticket) bool) func(incident.Ticket) bool {
+	return func(t incident.Ticket) bool { return a(t) && b(t) }
+}
+
+func not(a func(incident.Ticket) bool) func(incident.Ticket) bool {
+	return func(t incident.Ticket) bool { return !a(t) }
+}
+
+func (g *generator) ticket(id incident.ID) (t incident.Ticket) {
+	for _, t := range g.tickets {
+		if t.ID == id {
+			return t
+		}
+	}
+	return t
+}
+
+func (g *generator) next() step {
+	s := step{after: time.Duration(1+g.Intn(3600)) * time.Second, by: pick(g, handlers...)}
+	switch n := g.Intn(100); {
+	case n < 38:
+		s.raw, s.env = g.mail()
+		g.mails = append(g.mails, s.raw)
+	case n < 43: // a sweep
+	case n < 54:
+		s.commands = g.several()
+	default:
+		s.commands = []workflow.Command{g.command(s.by)}
+	}
+	return s
+}
+
+// several is a list of commands that belong together.
+func (g *generator) several() []workflow.Command {
+	switch g.Intn(5) {
+	case 0:
+		return []workflow.Command{
+			workflow.Open{Kind: incident.KindIncident, Subject: "From a report"},
+			workflow.Link{Ticket: g.one(both(isReport, not(isLinked))), Parent: incident.Nth(1)},
+		}
+	case 1:
+		return []workflow.Command{
+			workflow.Open{Kind: incident.KindIncident, Subject: "With everything"},
+			g.open(incident.KindInvestigation, incident.Nth(1)), g.open(incident.KindBlock, incident.Nth(1)),
+			workflow.Comment{Ticket: incident.Nth(2), Text: "Two in one."},
+		}
+	case 2:
+		id := g.one(both(isChild, isAny))
+		return []workflow.Command{workflow.Reply{Ticket: id, Text: "That is all."}, workflow.Move{Ticket: id, To: "resolved"}}
+	case 3:
+		return []workflow.Command{
+			workflow.Move{Ticket: g.one(both(isIncident, not(isClosed))), To: pick[incident.Status](g, "resolved", "abandoned")},
+			workflow.Move{Ticket: g.one(both(isIncident, not(isClosed))), To: "resolved"},
+		}
+	}
+	id := g.one(isReport)
+	return []workflow.Command{
+		workflow.Link{Ticket: id, Parent: g.one(isIncident)}, workflow.Link{Ticket: id, Parent: g.one(isIncident)},
+		workflow.Edit{Ticket: id, Due: g.date()},
+	}
+}
+
+func (g *generator) open(kind incident.Kind, parents ...incident.ID) workflow.Open {
+	o := workflow.Open{
+		Kind: kind, Subject: pick(g, "Scan", "Phishing", "Überlauf", "Re: [Other #7] x"), Parents: parents,
+		Requestors: []incident.Party{{Name: "Somebody", Address: pick(g, outsiders...)}},
+	}
+	if g.Intn(2) == 0 {
+		o.Text = "Please look into 192.0.2." + fmt.Sprint(g.Intn(250)) + "."
+	}
+	return o
+}
+
+// date is in the past or future.
+func (g *generator) date() *time.Time {
+	t := g.now.Add(time.Duration(g.Intn(20)-5) * time.Hour)
+	return &t
+}
+
+func (g *generator) command(by incident.Actor) workflow.Command {
+	mine := func(t incident.Ticket) bool { return t.Owner == by && isAny(t) }
+	switch g.Intn(23) {
+	case 0:
+		return g.open(incident.KindIncident)
+	case 1:
+		return g.open(incident.KindReport, g.one(isIncident))
+	case 2:
+		return g.open(pick(g, incident.KindInvestigation, incident.KindBlock), g.one(isIncident))
+	case 3:
+		return workflow.Take{Ticket: g.one(func(t incident.Ticket) bool { return t.Owner == incident.Nobody && isAny(t) })}
+	case 4:
+		return workflow.Release{Ticket: g.one(mine)}
+	case 5:
+		return workflow.Assign{Ticket: g.one(isAny), To: pick(g, append(handlers, incident.Nobody)...)}
+	case 6, 7:
+		t := g.ticket(g.one(both(isChild, not(isHeld))))
+		to := pick(g, everyStatus...)
+		if allowed := workflow.Default().Allowed(t); len(allowed) > 0 && g.Intn(8) > 0 {
+			to = pick(g, allowed...)
+		}
+		return workflow.Move{Ticket: t.ID, To: to}
+	case 8, 9:
+		return workflow.Move{Ticket: g.one(both(isIncident, not(isClosed))), To: pick[incident.Status](g, "resolved", "abandoned")}
+	case 10:
+		return workflow.Reopen{Ticket: g.one(isClosed)}
+	case 11, 12:
+		return workflow.Link{Ticket: g.one(isReport), Parent: g.one(isIncident)}
+	case 13, 20:
+		t := g.ticket(g.one(isLinked))
+		parent := g.one(isIncident)
+		if len(t.Parents) > 0 {
+			parent = pick(g, t.Parents...)
+		}
+		return workflow.Unlink{Ticket: t.ID, Parent: parent}
+	case 14:
+		return workflow.Comment{Ticket: g.one(isAny), Text: pick(g, "Rang them.", "Nothing new.", " ")}
+	case 15, 16, 21, 22:
+		return g.edit()
+	case 17, 18:
+		return workflow.Reply{Ticket: g.one(func(t incident.Ticket) bool { return isChild(t) && t.OldestUnanswered != nil }), Text: "Thank you."}
+	}
+	return g.deliver()
+}
+
+var everyStatus = []incident.Status{
+	"new", "open", "resolved", "rejected", "abandoned", "pending activation", "active", "pending removal", "removed", "stalled",
+}
+
+func (g *generator) deliver() workflow.Command {
+	held := g.one(isHeld)
+	switch g.Intn(5) {
+	case 0:
+		return workflow.Deliver{Ticket: held, As: pick(g, incident.Accepted, incident.Rejected, "lost")}
+	case 1:
+		return workflow.Deliver{Ticket: held, To: g.one(isIncident)}
+	}
+	return workflow.Deliver{Ticket: held, To: g.one(both(isChild, not(isHeld)))}
+}
+
+func (g *generator) edit() workflow.Command {
+	e := workflow.Edit{Ticket: g.one(isChild)}
+	switch g.Intn(10) {
+	case 0, 1:
+		e.Due = g.date()
+	case 2, 3, 9:
+		e.Wake = g.date()
+	case 4:
+		e.Clear = []string{pick(g, "due", "wake", "started")}
+	case 5:
+		e.Subject, e.Priority = pointer(pick(g, "Scan", "Worse")), pointer(g.Intn(102))
+	case 6:
+		e.AddObservables = []incident.Observable{{Kind: incident.Host, Value: pick(g, "www.example.org", "Mail.Example.COM"), Role: incident.RoleSource}}
+		e.Fields = map[string][]string{"Classification": {pick(g, "scan", "spam")}}
+	case 7:
+		e.Requestors = &[]incident.Party{{Address: pick(g, outsiders...)}}
+	case 8:
+		e.Ticket, e.Due = g.one(isIncident), g.date() // refused
+	}
+	return e
+}
+
+// mail is a mail of any sort.
+func (g *generator) mail() ([]byte, mail.Envelope) {
+	g.letters++
+	from := pick(g, outsiders...)
+	subject, more := "Something from outside", fmt.Sprintf("Message-ID: <%d@example.org>\r\n", g.letters)
+	text := fmt.Sprintf("Letter %d about 198.51.100.%d.", g.letters, g.Intn(250))
+	env := mail.Envelope{From: from, To: []string{"csirt@example.net"}}
+	child := both(isChild, not(isHeld))
+	switch g.Intn(16) {
+	case 0, 1: // a new report
+	case 2, 3, 4:
+		t := g.ticket(g.one(both(child, isLinked)))
+		subject = "Re: [A CSIRT #" + t.ID.String() + "] Scan"
+		if len(t.Requestors) > 0 {
+			from = t.Requestors[0].Address
+		}
+	case 5, 6:
+		subject = "Re: [A CSIRT #" + g.one(both(child, isClosed)).String() + "] once more"
+	case 7:
+		subject, more = "Automatic reply: [A CSIRT #"+g.one(both(child, isClosed)).String()+"]", more+"Auto-Submitted: auto-replied\r\n"
+	case 8:
+		subject, env.From = "Undelivered: [A CSIRT #"+g.one(child).String()+"]", ""
+	case 9:
+		if len(g.ids) > 0 {
+			subject, more = "Re: no tag", more+"References: <unknown@x> <"+pick(g, g.ids...)+">\r\n"
+		}
+	case 10:
+		subject = "[A CSIRT #4711] which?"
+	case 11:
+		subject = fmt.Sprintf("[A CSIRT #%s] or [A CSIRT #%s]", g.one(child), g.one(child))
+	case 12:
+		subject = "Re: [A CSIRT #" + g.one(isIncident).String() + "] to an incident"
+	case 13:
+		if len(g.mails) > 0 { // the same again, or by another way
+			again := pick(g, g.mails...)
+			if g.Intn(2) == 0 {
+				again = append([]byte(fmt.Sprintf("Received: by mx%d.example.net\r\n", g.letters)), again...)
+			}
+			return again, env
+		}
+	case 14:
+		if len(g.ids) > 0 { // somebody else's Message-ID
+			more = "Message-ID: <" + pick(g, g.ids...) + ">\r\n"
+		}
+	case 15: // of the team
+		t := g.ticket(g.one(func(t incident.Ticket) bool { return child(t) && t.OldestUnanswered != nil }))
+		from, subject = "dave@example.net", "Re: [A CSIRT #"+t.ID.String()+"] answered by hand"
+		if len(t.Requestors) > 0 {
+			more += "Cc: " + t.Requestors[0].Address + "\r\n"
+		}
+	}
+	return fmt.Appendf(nil, "From: %s\r\nTo: csirt@example.net\r\nSubject: %s\r\n%s\r\n%s\r\n", from, subject, more, text), env
+}

@@ -1,0 +1,415 @@
+package desk
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/lookup"
+	"github.com/airtight-csirt/airtight/mail"
+	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
+)
+
+// Receipt says what became of a mail.
+type Receipt struct {
+	Ticket  incident.ID  `json:"ticket"`
+	Version uint64       `json:"version"` // of the record that holds the message
+	Again   bool         `json:"again"`   // it was here already: only a note was made
+	Held    bool         `json:"held"`    // it waits for a person
+	Verdict mail.Verdict `json:"verdict"` // where it belongs, and why
+	Machine bool         `json:"machine"` // a machine wrote it
+}
+
+// Bounds on what one mail may add to a ticket. What is beyond them stays in the
+// raw mail.
+const (
+	maxReferences  = 100
+	maxObservables = 1000
+	maxFindings    = 20
+	maxParties     = 200
+	maxTags        = 20
+	maxLine        = 4000 // bytes of a subject or name
+)
+
+// Receive takes in one mail. When it returns without an error the mail is
+// stored, raw bytes and all: as a message of the ticket to which it belongs, or
+// as a new report, held when nobody but a person can say where it belongs.
+//
+// A mail whose bytes were received before, or whose Message-ID and contents
+// were, leaves only a note on the earlier ticket. If a rule or hook fails, the
+// mail is stored as a held report without asking rules and hooks again: no sender
+// is told of our own faults.
+//
+// Errors: a [*mail.Error] with code 552 when the mail is larger than
+// Config.Limits allows; anything else comes from the store or the context and is
+// temporary: the same mail may be offered again.
+func (d *Desk) Receive(ctx context.Context, env mail.Envelope, raw []byte) (*Receipt, error) {
+	in, err := d.read(env, raw)
+	if err != nil {
+		return nil, err
+	}
+	receipt, err := d.receive(ctx, in, nil)
+	if err == nil || !ours(err) {
+		return receipt, err
+	}
+	d.config.Log.Error("mail is held because it could not be handled", "error", err)
+	return d.receive(ctx, in, err)
+}
+
+// ours reports whether an error is the fault of a rule, a hook or the policy,
+// and not of the store.
+func ours(err error) bool {
+	var veto *VetoError
+	var loop *workflow.LoopError
+	var unasked *workflow.UnaskedError
+	var argument *workflow.ArgumentError
+	var missing *workflow.NoTicketError
+	return refusal(err) || errors.As(err, &veto) || errors.As(err, &loop) || errors.As(err, &unasked) ||
+		errors.As(err, &argument) || errors.As(err, &missing)
+}
+
+// incoming is a mail that was read.
+type incoming struct {
+	raw     []byte
+	env     mail.Envelope
+	msg     *mail.Message
+	machine mail.Machine
+	sender  incident.Party
+	actor   incident.Actor
+	team    bool
+	entity  incident.MessageEntity
+	tagged  []incident.ID
+	copyKey storage.Key // empty Value: the mail has no Message-ID
+}
+
+func (d *Desk) read(env mail.Envelope, raw []byte) (*incoming, error) {
+	msg, err := mail.Parse(raw, d.config.Limits)
+	var limit *mail.LimitError
+	if errors.As(err, &limit) && limit.Limit == "Bytes" {
+		return nil, &mail.Error{Code: 552, Enhanced: "5.3.4", Message: fmt.Sprintf("message is larger than %d bytes", limit.Allowed)}
+	}
+	in := &incoming{raw: raw, env: env, msg: msg, machine: mail.Detect(msg, env, d.name()), actor: incident.Correspondent}
+	in.sender = cmp.Or(firstParty(msg.From), firstParty(msg.Sender), incident.Party{Address: incident.Clean(env.From)})
+	if actor, ok := d.member(in.sender.Address); ok && !in.machine.Bounce {
+		in.actor, in.team = actor, true
+	}
+	in.tagged = cut(d.config.Tag.Find(msg.Subject), maxTags)
+	in.entity = d.entity(in, err)
+	if msg.MessageID != "" {
+		in.copyKey = storage.Key{Space: claimCopy, Value: msg.MessageID + "\n" + fingerprint(msg, raw)}
+	}
+	return in, nil
+}
+
+func firstParty(list []incident.Party) incident.Party {
+	i := slices.IndexFunc(list, func(p incident.Party) bool { return p.Address != "" })
+	if i < 0 {
+		return incident.Party{}
+	}
+	return list[i]
+}
+
+// fingerprint tells two copies of a mail that came by different ways, and so
+// differ in their trace fields only, from two mails with one Message-ID.
+func fingerprint(msg *mail.Message, raw []byte) string {
+	body := raw
+	for _, end := range []string{"\r\n\r\n", "\n\n", "\r\r"} {
+		if _, after, ok := bytes.Cut(raw, []byte(end)); ok && len(after) < len(body) {
+			body = after
+			break
+		}
+	}
+	fields := []byte(msg.Get("From") + "\n" + msg.Get("Date") + "\n" + msg.Subject + "\n")
+	return incident.DigestOf(append(fields, body...)).String()
+}
+
+// entity returns the erasable part of the message's record.
+func (d *Desk) entity(in *incoming, limit error) incident.MessageEntity {
+	msg := in.msg
+	e := incident.MessageEntity{
+		MessageID: msg.MessageID, InReplyTo: cut(msg.InReplyTo, 10), References: ends(msg.References, maxReferences),
+		From: in.sender, To: cut(msg.To, maxParties), Cc: cut(msg.Cc, maxParties), Subject: cutLine(msg.Subject),
+		EnvelopeFrom: incident.Clean(in.env.From), Why: in.machine.Why,
+	}
+	for _, to := range in.env.To {
+		e.EnvelopeTo = append(e.EnvelopeTo, incident.Clean(to))
+	}
+	if !msg.Date.IsZero() {
+		date := incident.Moment(msg.Date)
+		e.Date = &date
+	}
+	for _, o := range lookup.Observables(lookup.Extract(msg.Text)) {
+		if o.Kind == incident.MailAddress && incident.SameAddress(o.Value, d.config.From.Address) {
+			continue
+		}
+		e.Observables = append(e.Observables, o)
+	}
+	if n := len(e.Observables); n > maxObservables {
+		e.Observables = e.Observables[:maxObservables]
+		e.Findings = append(e.Findings, fmt.Sprintf("only %d of its %d addresses were taken over", maxObservables, n))
+	}
+	if e.Subject != msg.Subject {
+		e.Findings = append(e.Findings, fmt.Sprintf("only %d bytes of its subject were taken over", len(e.Subject)))
+	}
+	if limit != nil {
+		e.Findings = append(e.Findings, limit.Error())
+	}
+	for _, defect := range cut(msg.Defects, maxFindings) {
+		e.Findings = append(e.Findings, defect.Where+": "+defect.What)
+	}
+	return e
+}
+
+func cut[T any](list []T, n int) []T { return list[:min(len(list), n)] }
+
+// cutLine cuts between characters.
+func cutLine(s string) string {
+	if len(s) <= maxLine {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxLine], "")
+}
+
+// ends keeps the first tenth and the last of a long list: the root of a thread
+// and what is nearest.
+func ends[T any](list []T, n int) []T {
+	if len(list) <= n {
+		return list
+	}
+	return slices.Concat(list[:n/10], list[len(list)-(n-n/10):])
+}
+
+// receive stores a mail in one update. failed is why the first attempt, with
+// hooks and rules, did not succeed; nil in that attempt.
+func (d *Desk) receive(ctx context.Context, in *incoming, failed error) (*Receipt, error) {
+	seed, err := d.seed()
+	if err != nil {
+		return nil, err
+	}
+	var receipt *Receipt
+	var changes storage.Changes
+	var done *run
+	err = update(ctx, d.store, func(ctx context.Context, tx storage.Tx) error {
+		done = d.newRun(in.actor, nil, seed, tx)
+		done.plain = failed != nil
+		var err error
+		if receipt, err = done.receive(ctx, in, failed); err != nil {
+			return err
+		}
+		changes, err = done.draft.Flush(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.announce(ctx, done, changes.Records)
+	return receipt, nil
+}
+
+func (r *run) receive(ctx context.Context, in *incoming, failed error) (*Receipt, error) {
+	digest, err := r.draft.PutBlob(ctx, in.raw)
+	if err != nil {
+		return nil, err
+	}
+	rawKey := storage.Key{Space: claimRaw, Value: digest.String()}
+	if receipt, err := r.receivedAgain(ctx, in, digest, rawKey); receipt != nil || err != nil {
+		return receipt, err
+	}
+	verdict, err := r.thread(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	if failed != nil {
+		candidates := verdict.Candidates
+		if verdict.Ticket != 0 {
+			candidates = []incident.ID{verdict.Ticket}
+		}
+		verdict = mail.Verdict{Action: mail.Hold, Candidates: candidates, Reason: "failed", Why: append(verdict.Why, failureText(failed))}
+	}
+	command, err := r.intakeCommand(ctx, in, digest, verdict)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.all(ctx, []workflow.Command{command}); err != nil {
+		return nil, err
+	}
+	receipt := &Receipt{Ticket: verdict.Ticket, Held: verdict.Action == mail.Hold, Verdict: verdict, Machine: in.machine.Any()}
+	if len(r.opened) > 0 {
+		receipt.Ticket = r.opened[0]
+	}
+	for _, key := range []storage.Key{rawKey, in.copyKey} {
+		if key.Value == "" {
+			continue
+		}
+		if _, err := r.draft.Claim(ctx, key, receipt.Ticket); err != nil {
+			return nil, err
+		}
+	}
+	receipt.Version, err = r.messageVersion(ctx, receipt.Ticket, digest)
+	return receipt, err
+}
+
+// failureText is what a held mail says about our own fault.
+func failureText(err error) string {
+	return "It could not be handled: " + incident.Clean(err.Error())
+}
+
+// messageVersion returns the version of the drafted record that holds a blob.
+func (r *run) messageVersion(ctx context.Context, id incident.ID, digest incident.Digest) (uint64, error) {
+	for _, record := range r.draft.Drafted(id) {
+		if slices.Contains(record.Blobs, digest) {
+			return record.Version, nil
+		}
+	}
+	return 0, ctx.Err()
+}
+
+// receivedAgain notes that a mail is here already; nil when it is not.
+func (r *run) receivedAgain(ctx context.Context, in *incoming, digest incident.Digest, rawKey storage.Key) (*Receipt, error) {
+	again := workflow.ReceiveAgain{
+		Same: "bytes", MessageID: in.entity.MessageID, EnvelopeFrom: in.entity.EnvelopeFrom, EnvelopeTo: in.entity.EnvelopeTo,
+	}
+	holder, found, err := r.draft.Claimed(ctx, rawKey)
+	if err == nil && !found && in.copyKey.Value != "" {
+		again.Same, again.Blobs = "message", []incident.Digest{digest}
+		if holder, found, err = r.draft.Claimed(ctx, in.copyKey); err == nil && found {
+			_, err = r.draft.Claim(ctx, rawKey, holder)
+		}
+	}
+	if err != nil || !found {
+		return nil, err
+	}
+	again.Ticket = holder
+	if err := r.all(ctx, []workflow.Command{again}); err != nil {
+		return nil, err
+	}
+	return &Receipt{
+		Ticket: holder, Again: true, Machine: in.machine.Any(),
+		Verdict: mail.Verdict{Action: mail.Append, Ticket: holder, Reason: "received-again", Why: []string{
+			fmt.Sprintf("The same %s was received before, as part of ticket %s.", again.Same, holder),
+		}},
+	}, nil
+}
+
+// thread gathers what mail.Thread must know and asks it.
+func (r *run) thread(ctx context.Context, in *incoming) (mail.Verdict, error) {
+	input := mail.ThreadInput{
+		Tagged: in.tagged, Tickets: map[incident.ID]incident.Ticket{},
+		Sender: in.sender.Address, Team: in.team, Machine: in.machine.Any(),
+	}
+	ids := slices.Clone(in.entity.InReplyTo)
+	for _, id := range slices.Backward(in.entity.References) {
+		ids = append(ids, id)
+	}
+	for _, id := range ids {
+		for _, space := range []string{claimMessageID, claimReference} {
+			if err := r.replied(ctx, &input, space, id); err != nil {
+				return mail.Verdict{}, err
+			}
+		}
+	}
+	// An answer may arrive before the message that it answers.
+	if id := in.entity.MessageID; id != "" {
+		if err := r.replied(ctx, &input, claimReference, id); err != nil {
+			return mail.Verdict{}, err
+		}
+	}
+	for _, id := range slices.Concat(input.Tagged, input.Replied) {
+		for range 100 { // as many merges are followed
+			t, err := r.draft.Ticket(ctx, id)
+			if errors.Is(err, storage.ErrNotFound) {
+				break
+			}
+			if err != nil {
+				return mail.Verdict{}, err
+			}
+			input.Tickets[id] = t
+			if id = t.MergedInto; id == 0 {
+				break
+			}
+		}
+	}
+	return mail.Thread(input), nil
+}
+
+func (r *run) replied(ctx context.Context, input *mail.ThreadInput, space, id string) error {
+	holder, found, err := r.draft.Claimed(ctx, storage.Key{Space: space, Value: id})
+	if found && !slices.Contains(input.Replied, holder) {
+		input.Replied = append(input.Replied, holder)
+	}
+	return err
+}
+
+// intakeCommand turns a verdict into the command that carries it out.
+func (r *run) intakeCommand(ctx context.Context, in *incoming, digest incident.Digest, verdict mail.Verdict) (workflow.Command, error) {
+	m := workflow.Mail{
+		Side: incident.Outside, Machine: in.machine.Any(), Thread: verdict.Reason,
+		Entity: in.entity, Blobs: []incident.Digest{digest},
+	}
+	if in.team {
+		m.Side = incident.Inside
+	}
+	m.Flags = flags(in.machine, verdict)
+	m.Entity.Why = slices.Concat(verdict.Why, in.entity.Why)
+	if id := in.entity.MessageID; id != "" {
+		holder, taken, err := r.draft.Claimed(ctx, storage.Key{Space: claimMessageID, Value: id})
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			m.Entity.Findings = append(slices.Clone(m.Entity.Findings),
+				fmt.Sprintf("its Message-ID is that of another message, on ticket %s", holder))
+		}
+	}
+	if verdict.Action == mail.Append || verdict.Action == mail.AppendFlagged {
+		t, err := r.draft.Ticket(ctx, verdict.Ticket)
+		if err != nil {
+			return nil, err
+		}
+		m.Answers = in.team && !m.Machine && slices.ContainsFunc(slices.Concat(m.Entity.To, m.Entity.Cc), func(p incident.Party) bool {
+			return t.Corresponds(p.Address)
+		})
+		return workflow.Append{Ticket: verdict.Ticket, Mail: m}, nil
+	}
+	open := workflow.Open{
+		Kind: incident.KindReport, Subject: in.entity.Subject, Via: "mail", Requestors: r.desk.requestors(in), Mail: &m,
+	}
+	if verdict.Action == mail.Hold {
+		open.Held = &incident.Held{Reason: verdict.Reason, Candidates: verdict.Candidates}
+	}
+	return open, nil
+}
+
+// flags are what a list shows about a message in a word each.
+func flags(machine mail.Machine, verdict mail.Verdict) []string {
+	var flags []string
+	for _, f := range []struct {
+		set  bool
+		name string
+	}{
+		{machine.Loop, "loop"}, {machine.Bounce, "bounce"}, {machine.Auto, "auto"}, {machine.Bulk, "bulk"},
+		{verdict.Action == mail.AppendFlagged, "stranger"},
+	} {
+		if f.set {
+			flags = append(flags, f.name)
+		}
+	}
+	return flags
+}
+
+// requestors returns whom a reply to a new report goes to: where the sender
+// wants answers (RFC 5322 3.6.2), nobody for a bounce, never the desk itself.
+func (d *Desk) requestors(in *incoming) []incident.Party {
+	to := cmp.Or(firstParty(in.msg.ReplyTo), in.sender)
+	o, err := incident.NewObservable(incident.MailAddress, to.Address, incident.RoleUnknown)
+	if err != nil || in.machine.Bounce || in.machine.Loop || incident.SameAddress(to.Address, d.config.From.Address) {
+		return nil
+	}
+	return []incident.Party{{Name: cutLine(to.Name), Address: o.Value}}
+}

@@ -1,0 +1,95 @@
+package desk
+
+import (
+	"context"
+	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
+)
+
+// PageSize is how many rows a page of a list has.
+const PageSize = 50
+
+// Row is one line of a list.
+type Row struct {
+	incident.Ticket
+	Overdue bool `json:"overdue"` // not inactive, and its due date has come
+}
+
+// Page is a part of a list.
+type Page struct {
+	Rows  []Row           `json:"rows"`
+	Total int             `json:"total"`          // rows of the whole list
+	Next  *storage.Cursor `json:"next,omitempty"` // where the next page starts; nil: this was the last
+	At    time.Time       `json:"at"`             // when Overdue was judged
+}
+
+// NewUnlinked lists the reports that nobody has dealt with: in their initial
+// phase and without an incident, oldest number first (JANET 3.5). Held ones are
+// among them, with Held set. after is the Next of the page before, nil for the
+// first page.
+func (s *Session) NewUnlinked(ctx context.Context, after *storage.Cursor) (Page, error) {
+	return s.List(ctx, storage.Query{
+		Kinds:  []incident.Kind{incident.KindReport},
+		Phases: []incident.Phase{incident.Initial},
+		Links:  storage.Unlinked,
+	}, after)
+}
+
+// Mine lists the actor's own incidents that are not inactive, most due first
+// (JANET 3.15).
+func (s *Session) Mine(ctx context.Context, after *storage.Cursor) (Page, error) {
+	q := openIncidents()
+	q.Owners = []incident.Actor{s.actor}
+	return s.List(ctx, q, after)
+}
+
+// Unowned lists the incidents without an owner that are not inactive, most due
+// first.
+func (s *Session) Unowned(ctx context.Context, after *storage.Cursor) (Page, error) {
+	q := openIncidents()
+	q.Owners = []incident.Actor{incident.Nobody}
+	return s.List(ctx, q, after)
+}
+
+// MostDue lists all incidents that are not inactive, most due first: those
+// without a due date at the top, then the earliest, then the higher priority
+// (JANET 3.15, 3.16).
+func (s *Session) MostDue(ctx context.Context, after *storage.Cursor) (Page, error) {
+	return s.List(ctx, openIncidents(), after)
+}
+
+func openIncidents() storage.Query {
+	return storage.Query{
+		Kinds:  []incident.Kind{incident.KindIncident},
+		Phases: notInactive(),
+		Order:  storage.MostDue(),
+	}
+}
+
+// List returns a page of whatever a query describes. The query's own After and
+// Limit do not count.
+func (s *Session) List(ctx context.Context, q storage.Query, after *storage.Cursor) (Page, error) {
+	if s.scope != nil {
+		q.Scope = s.scope
+	}
+	q.After, q.Limit = after, PageSize+1
+	page := Page{At: s.desk.now(), Rows: []Row{}}
+	err := s.view(ctx, func(ctx context.Context, r storage.Reader) error {
+		found, err := r.Find(ctx, q)
+		if err != nil {
+			return err
+		}
+		if len(found) > PageSize {
+			found = found[:PageSize]
+			page.Next = storage.CursorAt(found[PageSize-1])
+		}
+		for _, t := range found {
+			page.Rows = append(page.Rows, Row{Ticket: t, Overdue: t.Overdue(page.At)})
+		}
+		page.Total, err = r.Count(ctx, q)
+		return err
+	})
+	return page, err
+}

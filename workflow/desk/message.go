@@ -1,0 +1,129 @@
+package desk
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/mail"
+	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
+)
+
+// Spaces of claims.
+const (
+	claimRaw       = "raw"        // digest of a received mail's bytes
+	claimCopy      = "copy"       // Message-ID and fingerprint of a received mail
+	claimMessageID = "message-id" // of a message that is stored
+	claimReference = "reference"  // an id that a stored message refers to, whether known or not
+)
+
+// embody gives an event the body that was decided for it: a mail that we send is
+// composed, any other text is kept as it is.
+func (r *run) embody(ctx context.Context, t incident.Ticket, decision workflow.Decision, at time.Time) (incident.Event, error) {
+	if decision.Text == "" {
+		return decision.Event, nil
+	}
+	body := []byte(decision.Text)
+	message, isMessage := decision.Event.(incident.Message)
+	if isMessage && message.Sent {
+		var err error
+		if message, body, err = r.compose(t, message, decision.Text, at); err != nil {
+			return nil, err
+		}
+	}
+	digest, err := r.draft.PutBlob(ctx, body)
+	if err != nil {
+		return nil, err
+	}
+	switch ev := decision.Event.(type) {
+	case incident.Message:
+		message.Blobs = []incident.Digest{digest}
+		return message, nil
+	case incident.Commented:
+		ev.Blobs = []incident.Digest{digest}
+		return ev, nil
+	}
+	return nil, fmt.Errorf("desk: event %s cannot have a text", decision.Event.Type())
+}
+
+// compose makes the mail for a message that we send and fills in what only the
+// desk knows.
+func (r *run) compose(t incident.Ticket, m incident.Message, text string, at time.Time) (incident.Message, []byte, error) {
+	config := r.desk.config
+	if config.From.Address == "" {
+		return m, nil, &workflow.RefusedError{Command: "reply", Ticket: t.ID, Why: "this desk has no mailbox to send from: set Config.From"}
+	}
+	own := func(p incident.Party) bool { return incident.SameAddress(p.Address, config.From.Address) }
+	c := &m.Content
+	c.To = slices.DeleteFunc(slices.Clone(c.To), own)
+	c.Cc = slices.DeleteFunc(slices.Clone(c.Cc), func(p incident.Party) bool {
+		return own(p) || slices.ContainsFunc(c.To, func(to incident.Party) bool { return incident.SameAddress(to.Address, p.Address) })
+	})
+	if len(c.To) == 0 {
+		return m, nil, &workflow.RefusedError{Command: "reply", Ticket: t.ID, Why: "its only requestor is this desk itself: edit the requestors"}
+	}
+	random := r.derived("message-id")
+	_, domain, _ := strings.Cut(config.From.Address, "@")
+	c.MessageID = fmt.Sprintf("%s.%s@%s", hex.EncodeToString(random[:12]), t.ID, domain)
+	c.From, c.Date = config.From, &at
+	if config.Tag.Name != "" {
+		c.Subject = config.Tag.Put(c.Subject, t.ID)
+	}
+	letter := mail.Letter{
+		From: c.From, To: c.To, Cc: c.Cc, Subject: c.Subject, MessageID: c.MessageID,
+		References: c.References, Date: at, Text: text, Desk: r.desk.name(),
+	}
+	if len(c.InReplyTo) > 0 {
+		letter.InReplyTo = c.InReplyTo[0]
+	}
+	raw, err := mail.Compose(letter)
+	if err != nil {
+		return m, nil, fmt.Errorf("desk: the mail on ticket %s cannot be written: %w", t.ID, err)
+	}
+	return m, raw, nil
+}
+
+// name is what the desk's mail carries so that a loop is recognised.
+func (d *Desk) name() string {
+	if d.config.Tag.Name != "" {
+		return d.config.Tag.Name
+	}
+	return d.config.From.Address
+}
+
+// settleMessage writes what belongs to a message beside its record: claims on
+// its ids, and outgoing rows for its recipients.
+func (r *run) settleMessage(ctx context.Context, t incident.Ticket, ev incident.Event) error {
+	m, ok := ev.(incident.Message)
+	if !ok {
+		return nil
+	}
+	if id := m.Content.MessageID; id != "" {
+		if _, err := r.draft.Claim(ctx, storage.Key{Space: claimMessageID, Value: id}, t.ID); err != nil {
+			return err
+		}
+	}
+	for _, id := range slices.Concat(m.Content.InReplyTo, m.Content.References) {
+		if _, err := r.draft.Claim(ctx, storage.Key{Space: claimReference, Value: id}, t.ID); err != nil {
+			return err
+		}
+	}
+	if !m.Sent || len(m.Blobs) == 0 {
+		return nil
+	}
+	for i, to := range slices.Concat(m.Content.To, m.Content.Cc) {
+		err := r.draft.PutOutgoing(ctx, storage.Outgoing{
+			Ticket: t.ID, Version: t.Version, Number: i, Status: storage.Queued,
+			From: m.Content.From.Address, To: to.Address, Blob: m.Blobs[0], Queued: t.Updated, NextTry: t.Updated,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package desk_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
+	"github.com/airtight-csirt/airtight/workflow/desk"
+)
+
+// scenario is a small story with what must come of it.
+type scenario struct {
+	name string
+	play func(*world)
+}
+
+func scenarios() []scenario {
+	return []scenario{
+		{"the JANET story", janetStory},
+		{"a new report opens when it is linked", func(w *world) {
+			inc, report := w.incident(), w.child(incident.KindReport)
+			w.status("new", report)
+			require.Nil(w.t, w.ticket(report).Started)
+			w.do(workflow.Link{Ticket: report, Parent: inc})
+			w.status("open", report)
+			require.Equal(w.t, w.at(), w.ticket(report).Started)
+			_, moved := w.last(report, "moved")
+			require.Equal(w.t, incident.Cause{Rule: "open-linked-report", Ticket: report, Version: 2}, moved.Cause)
+			require.Equal(w.t, incident.Actor("handler:alice"), moved.By, "By stays the person")
+		}},
+		{"a report that is born with an incident opens", func(w *world) {
+			w.status("open", w.child(incident.KindReport, w.incident()))
+		}},
+		{"linking a closed report leaves it closed", func(w *world) {
+			inc, report := w.incident(), w.child(incident.KindReport)
+			w.do(workflow.Move{Ticket: report, To: "rejected"})
+			w.do(workflow.Link{Ticket: report, Parent: inc})
+			w.status("rejected", report)
+		}},
+		{"a new report that is linked to a closed incident opens both", func(w *world) {
+			inc, report := w.incident(), w.child(incident.KindReport)
+			w.do(workflow.Move{Ticket: inc, To: "resolved"})
+			w.do(workflow.Link{Ticket: report, Parent: inc})
+			w.status("open", report, inc)
+		}},
+		{"an open report that is linked to a closed incident leaves it closed", func(w *world) {
+			inc, report := w.incident(), w.child(incident.KindReport)
+			w.do(workflow.Move{Ticket: report, To: "open"}, workflow.Move{Ticket: inc, To: "resolved"})
+			w.do(workflow.Link{Ticket: report, Parent: inc})
+			w.status("resolved", inc)
+		}},
+		{"an incident that is opened again leaves its children closed", func(w *world) {
+			inc := w.incident()
+			report := w.child(incident.KindReport, inc)
+			w.do(workflow.Move{Ticket: inc, To: "resolved"})
+			w.do(workflow.Reopen{Ticket: inc})
+			w.status("open", inc)
+			w.status("resolved", report)
+		}},
+		{"an investigation leaves its old incident", func(w *world) {
+			one, two := w.incident(), w.incident()
+			inv := w.child(incident.KindInvestigation, one)
+			w.do(workflow.Edit{Ticket: inv, Due: hours(w, 1)})
+			due := w.ticket(inv).Due
+			w.due(due, one)
+			w.do(workflow.Link{Ticket: inv, Parent: two})
+			require.Equal(w.t, []incident.ID{two}, w.ticket(inv).Parents)
+			w.due(nil, one)
+			w.due(due, two)
+		}},
+		{"closing an incident closes its children by the map", closeByMap},
+		{"a shared report waits for its last incident", sharedReport},
+		{"both incidents of a shared report in one Do", func(w *world) {
+			one, two := w.incident(), w.incident()
+			report := w.child(incident.KindReport, one, two)
+			w.do(workflow.Move{Ticket: one, To: "resolved"}, workflow.Move{Ticket: two, To: "abandoned"})
+			w.status("rejected", report)
+			require.Contains(w.t, w.types(report), "skipped")
+		}},
+		{"an incident is due when its first child is", incidentDue},
+		{"a child that is opened again counts again", func(w *world) {
+			inc := w.incident()
+			report := w.child(incident.KindReport, inc)
+			w.do(workflow.Edit{Ticket: report, Due: hours(w, 1)})
+			due := w.ticket(report).Due
+			w.do(workflow.Move{Ticket: report, To: "resolved"})
+			w.due(nil, inc)
+			w.do(workflow.Move{Ticket: report, To: "open"})
+			w.due(due, inc)
+		}},
+		{"a reply opens closed children and their incidents again", reopenByReply},
+		{"a reply to rejected spam opens it", func(w *world) {
+			spam := w.receive("spam@example.com", "Offer", "").Ticket
+			w.do(workflow.Move{Ticket: spam, To: "rejected"})
+			w.receive("spam@example.com", tagged(spam), "")
+			w.status("open", spam)
+		}},
+		{"machine mail moves nothing", machineMail},
+		{"a child is due at its oldest unanswered message", oldestUnanswered},
+		{"a due date set by hand survives our reply", func(w *world) {
+			inv := w.child(incident.KindInvestigation, w.incident())
+			w.answer(inv)
+			w.do(workflow.Edit{Ticket: inv, Due: hours(w, 48)})
+			due := w.ticket(inv).Due
+			w.do(workflow.Reply{Ticket: inv, Text: "Thank you."})
+			w.due(due, inv)
+			_, record := w.last(inv, "message")
+			require.Equal(w.t, []incident.NearMiss{{Rule: "answered", Why: "its due date was not set by a message from outside"}}, record.NearMisses())
+		}},
+		{"mail of the team to the correspondent answers", teamAnswers},
+		{"a held report goes to a child", heldToChild},
+		{"a reminder makes a ticket due", reminder},
+	}
+}
+
+func TestScenarios(t *testing.T) {
+	for _, s := range scenarios() {
+		t.Run(s.name, func(t *testing.T) {
+			onEveryStore(t, func(t *testing.T, store storage.Store) { s.play(newWorldOn(t, store)) })
+		})
+	}
+}
+
+// expected takes the place of a test in a run that is meant to fail.
+type expected struct{ message string }
+
+func (*expected) Helper() {}
+func (e *expected) Errorf(format string, args ...any) {
+	e.message = fmt.Sprintf(format, args...)
+}
+func (e *expected) FailNow() { panic(e) }
+
+// fails plays a scenario under a policy and reports whether something that it
+// expects did not come.
+func fails(s scenario, p *workflow.Policy) (failed bool) {
+	t := &expected{}
+	defer func() {
+		if r := recover(); r == t {
+			failed = true
+		} else if r != nil {
+			panic(r)
+		}
+	}()
+	s.play(newWorld(t, func(c *desk.Config) { c.Policy = p }))
+	return t.message != ""
+}
+
+// Every rule and derivation is needed: without it some scenario fails.
+func TestEveryRuleCounts(t *testing.T) {
+	for _, s := range scenarios() {
+		require.False(t, fails(s, workflow.Default()), s.name)
+	}
+	breaks := func(name string, p *workflow.Policy) {
+		var broken []string
+		for _, s := range scenarios() {
+			if fails(s, p) {
+				broken = append(broken, s.name)
+			}
+		}
+		require.NotEmpty(t, broken, "nothing fails without %s", name)
+		t.Logf("without %s: %d scenarios fail: %q", name, len(broken), broken)
+	}
+	for i, r := range workflow.Rules() {
+		p := workflow.Default()
+		p.Rules = append(p.Rules[:i:i], p.Rules[i+1:]...)
+		breaks("rule "+r.Name, p)
+	}
+	for i, d := range workflow.Derivations() {
+		p := workflow.Default()
+		p.Derivations = append(p.Derivations[:i:i], p.Derivations[i+1:]...)
+		breaks("derivation "+d.Name, p)
+	}
+}

@@ -1,0 +1,136 @@
+package desk_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
+	"github.com/airtight-csirt/airtight/workflow/desk"
+)
+
+// scoped shows handler:eve what belongs to a constituency, and everybody else
+// everything.
+func scoped(c *desk.Config) {
+	c.Scope = func(actor incident.Actor, groups []string) *storage.Scope {
+		if actor != "handler:eve" {
+			return nil
+		}
+		scope := &storage.Scope{Grants: []storage.Grant{{Constituencies: []string{"EDUNET"}}}}
+		for range groups {
+			scope.Grants = append(scope.Grants, storage.Grant{})
+		}
+		return scope
+	}
+}
+
+func TestInvisibleTicketsDoNotExist(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, store storage.Store) {
+		w := newWorldOn(t, store, scoped)
+		hidden, inc := w.child(incident.KindReport), w.incident()
+		held := w.receive("bob@example.org", "[A CSIRT #999]", "").Ticket
+		w.do(workflow.Edit{Ticket: held, Constituency: pointer("EDUNET")})
+		shown := w.do(workflow.Open{Kind: incident.KindReport, Constituency: "EDUNET"}).Opened[0]
+		eve := w.desk.As("handler:eve")
+
+		for _, id := range []incident.ID{hidden, 4711, incident.Desk} {
+			commands := []workflow.Command{
+				workflow.Take{Ticket: id}, workflow.Release{Ticket: id}, workflow.Assign{Ticket: id}, workflow.Move{Ticket: id, To: "open"},
+				workflow.Reopen{Ticket: id}, workflow.Link{Ticket: id, Parent: inc}, workflow.Unlink{Ticket: id, Parent: inc},
+				workflow.Comment{Ticket: id, Text: "x"}, workflow.Edit{Ticket: id}, workflow.Reply{Ticket: id, Text: "x"},
+				workflow.Deliver{Ticket: id, As: incident.Accepted},
+				workflow.Link{Ticket: shown, Parent: id}, workflow.Open{Kind: incident.KindReport, Parents: []incident.ID{id}},
+			}
+			if id != incident.Desk { // there it means "nowhere"
+				commands = append(commands, workflow.Deliver{Ticket: held, To: id})
+			}
+			before := w.snapshot()
+			for _, c := range commands {
+				for verb, run := range map[string]func() error{
+					"do":      func() error { _, err := eve.Do(ctx, c); return err },
+					"preview": func() error { _, err := eve.Preview(ctx, c); return err },
+				} {
+					err := run()
+					var none *workflow.NoTicketError
+					require.ErrorAs(t, err, &none, "%s %s", verb, c.Name())
+					require.ErrorIs(t, err, storage.ErrNotFound, "%s %s", verb, c.Name())
+					require.Equal(t, id, none.Ticket)
+				}
+			}
+			require.Equal(t, before, w.snapshot())
+			if id == incident.Desk {
+				continue
+			}
+			_, err := eve.Ticket(ctx, id)
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			_, err = eve.History(ctx, id)
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			_, err = eve.Outgoing(ctx, id)
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			_, err = eve.Body(ctx, id, 1)
+			require.ErrorIs(t, err, storage.ErrNotFound)
+		}
+		found, err := eve.Find(ctx, storage.Query{Scope: &storage.Scope{Grants: []storage.Grant{{}}}})
+		require.NoError(t, err)
+		require.Len(t, found, 2, "a query cannot widen what the actor may see")
+		page, err := eve.NewUnlinked(ctx, nil)
+		require.NoError(t, err)
+		require.Equal(t, 2, page.Total)
+		page, err = eve.MostDue(ctx, nil)
+		require.NoError(t, err)
+		require.Empty(t, page.Rows)
+
+		_, err = w.desk.As("handler:eve", "admins").Ticket(ctx, hidden)
+		require.NoError(t, err, "groups count")
+	})
+}
+
+// Rules go on where the actor may not look, and do not tell.
+func TestRulesWorkBeyondWhatTheActorSees(t *testing.T) {
+	w := newWorld(t, scoped)
+	inc := w.incident()
+	report := w.do(workflow.Open{Kind: incident.KindReport, Constituency: "EDUNET", Parents: []incident.ID{inc}}).Opened[0]
+	w.do(workflow.Move{Ticket: inc, To: "resolved"})
+	eve := w.desk.As("handler:eve")
+
+	for _, run := range []func() (*desk.Result, error){
+		func() (*desk.Result, error) {
+			return eve.Preview(ctx, workflow.Move{Ticket: report, To: "open"}, workflow.Edit{Ticket: report, Due: hours(w, 1)})
+		},
+		func() (*desk.Result, error) {
+			return eve.Do(ctx, workflow.Move{Ticket: report, To: "open"}, workflow.Edit{Ticket: report, Due: hours(w, 1)})
+		},
+	} {
+		result, err := run()
+		require.NoError(t, err)
+		require.Len(t, result.Tickets, 1, "the incident is not shown")
+		require.Len(t, result.Records, 2)
+		for _, r := range result.Records {
+			require.Equal(t, report, r.Ticket)
+		}
+	}
+	w.verify()
+	w.status("open", inc)
+	w.due(hours(w, 1), inc)
+}
+
+// What somebody opens or gives away belongs to the answer.
+func TestResultsShowWhatWasNamed(t *testing.T) {
+	w := newWorld(t, scoped)
+	eve := w.desk.As("handler:eve")
+	result, err := eve.Do(ctx, workflow.Open{Kind: incident.KindIncident}, workflow.Comment{Ticket: incident.Nth(1), Text: "mine"})
+	require.NoError(t, err, "tickets that the same Do has opened are visible to it")
+	require.Len(t, result.Tickets, 1)
+	require.Len(t, result.Records, 2)
+	_, err = eve.Ticket(ctx, result.Opened[0])
+	require.ErrorIs(t, err, storage.ErrNotFound)
+
+	report := w.do(workflow.Open{Kind: incident.KindReport, Constituency: "EDUNET"}).Opened[0]
+	result, err = eve.Do(ctx, workflow.Edit{Ticket: report, Constituency: pointer("GOVNET")})
+	require.NoError(t, err)
+	require.Len(t, result.Tickets, 1)
+}
+
+func pointer[T any](v T) *T { return &v }

@@ -1,0 +1,250 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
+)
+
+// Session acts for one person. Make one with [Desk.As]; it is cheap and safe for
+// concurrent use. A ticket that the actor may not see does not exist for it.
+type Session struct {
+	desk  *Desk
+	actor incident.Actor
+	scope *storage.Scope
+}
+
+// As returns a session for an actor, who is a member of groups. The library has
+// no log-in: the program says who it is.
+func (d *Desk) As(actor incident.Actor, groups ...string) *Session {
+	s := &Session{desk: d, actor: actor}
+	if d.config.Scope != nil {
+		s.scope = d.config.Scope(actor, groups)
+	}
+	return s
+}
+
+// Result is what a list of commands did, as far as the actor may see it: the
+// tickets that the commands name, and those that it could read.
+type Result struct {
+	Opened  []incident.ID     `json:"opened,omitempty"` // by the commands themselves, in order: $1, $2 ...
+	Tickets []incident.Ticket `json:"tickets"`          // every ticket that changed, as it is now, by ID
+	Records []incident.Record `json:"records"`          // in order; without Seq, which the feed has
+}
+
+// ErrNoCommand is returned for a list of commands that is empty.
+var ErrNoCommand = errors.New("desk: there is no command to do")
+
+// Do runs commands in order, with all that follows from them, in one
+// transaction: all or nothing. A later command may name a ticket that an earlier
+// one opens, by [incident.Nth]. A command that asks for what already is does
+// nothing and is no error.
+//
+// Errors: those of [workflow.Policy.Decide], [*VetoError], [*workflow.LoopError],
+// [*workflow.NoTicketError] for a ticket that does not exist or that the actor may not see (it
+// is also storage.ErrNotFound), errors of the store. After storage.ErrConflict
+// the commands are tried again, ten times.
+func (s *Session) Do(ctx context.Context, commands ...workflow.Command) (*Result, error) {
+	if err := given(commands); err != nil {
+		return nil, err
+	}
+	return s.desk.do(ctx, s.actor, s.scope, commands)
+}
+
+// Preview runs commands as Do does and stores nothing. Its records agree with
+// those that Do would write, but for salts, Message-IDs and the digests and
+// hashes that follow from them.
+func (s *Session) Preview(ctx context.Context, commands ...workflow.Command) (*Result, error) {
+	if err := given(commands); err != nil {
+		return nil, err
+	}
+	seed, err := s.desk.seed()
+	if err != nil {
+		return nil, err
+	}
+	var result *Result
+	err = s.desk.store.View(ctx, func(ctx context.Context, r storage.Reader) error {
+		run := s.desk.newRun(s.actor, s.scope, seed, r)
+		if err := run.all(ctx, commands); err != nil {
+			return err
+		}
+		result = run.result(run.draft.Changes())
+		return nil
+	})
+	return result, err
+}
+
+// given refuses commands that are not a person's to give.
+func given(commands []workflow.Command) error {
+	if len(commands) == 0 {
+		return ErrNoCommand
+	}
+	for _, c := range commands {
+		if workflow.ByDesk(c) {
+			return &workflow.RefusedError{Command: c.Name(), Ticket: c.Target(), Why: "only the desk itself gives this command"}
+		}
+	}
+	return nil
+}
+
+const conflictTries = 10
+
+// do runs commands in one update, and the after hooks when it is committed.
+func (d *Desk) do(ctx context.Context, by incident.Actor, scope *storage.Scope, commands []workflow.Command) (*Result, error) {
+	seed, err := d.seed()
+	if err != nil {
+		return nil, err
+	}
+	var done *run
+	var changes storage.Changes
+	err = update(ctx, d.store, func(ctx context.Context, tx storage.Tx) error {
+		done = d.newRun(by, scope, seed, tx)
+		if err := done.all(ctx, commands); err != nil {
+			return err
+		}
+		var err error
+		changes, err = done.draft.Flush(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.announce(ctx, done, changes.Records)
+	return done.result(changes), nil
+}
+
+// update runs fn again while somebody else was faster.
+func update(ctx context.Context, store storage.Store, fn func(context.Context, storage.Tx) error) error {
+	var err error
+	for range conflictTries {
+		if err = store.Update(ctx, fn); !errors.Is(err, storage.ErrConflict) {
+			return err
+		}
+	}
+	return err
+}
+
+func (r *run) result(changes storage.Changes) *Result {
+	hidden := map[incident.ID]bool{}
+	for _, t := range changes.Tickets {
+		hidden[t.ID] = !r.visible(t) && !slices.ContainsFunc(r.calls, func(call CommandCall) bool {
+			return call.Cause.Rule == "" && call.Ticket.ID == t.ID
+		})
+	}
+	return &Result{
+		Opened:  r.opened,
+		Tickets: slices.DeleteFunc(changes.Tickets, func(t incident.Ticket) bool { return hidden[t.ID] }),
+		Records: slices.DeleteFunc(changes.Records, func(record incident.Record) bool { return hidden[record.Ticket] }),
+	}
+}
+
+// announce runs the after hooks.
+func (d *Desk) announce(ctx context.Context, done *run, records []incident.Record) {
+	for _, call := range done.calls {
+		for _, hook := range d.config.AfterCommand {
+			hook(ctx, call)
+		}
+	}
+	for _, record := range records {
+		for _, hook := range d.config.AfterEvent {
+			hook(ctx, storage.CloneRecord(record))
+		}
+	}
+}
+
+// view runs fn on a snapshot.
+func (s *Session) view(ctx context.Context, fn func(context.Context, storage.Reader) error) error {
+	return s.desk.store.View(ctx, fn)
+}
+
+// Ticket returns a ticket, or a [*workflow.NoTicketError].
+func (s *Session) Ticket(ctx context.Context, id incident.ID) (t incident.Ticket, err error) {
+	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
+		t, err = s.ticket(ctx, r, id)
+		return err
+	})
+	return t, err
+}
+
+func (s *Session) ticket(ctx context.Context, r storage.Reader, id incident.ID) (incident.Ticket, error) {
+	t, err := r.Ticket(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && s.scope != nil && !s.scope.Covers(t) {
+		return incident.Ticket{}, &workflow.NoTicketError{Ticket: id, Err: storage.ErrNotFound}
+	}
+	return t, err
+}
+
+// Find returns the tickets that a query describes, as far as the actor may see
+// them: the session's scope replaces that of the query.
+func (s *Session) Find(ctx context.Context, q storage.Query) (found []incident.Ticket, err error) {
+	if s.scope != nil {
+		q.Scope = s.scope
+	}
+	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
+		found, err = r.Find(ctx, q)
+		return err
+	})
+	return found, err
+}
+
+// History returns the records of a ticket, oldest first.
+func (s *Session) History(ctx context.Context, id incident.ID) (records []incident.Record, err error) {
+	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
+		if _, err := s.ticket(ctx, r, id); err != nil {
+			return err
+		}
+		records, err = r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{id}})
+		return err
+	})
+	return records, err
+}
+
+// Outgoing returns the rows of the outbox that belong to a ticket.
+func (s *Session) Outgoing(ctx context.Context, id incident.ID) (rows []storage.Outgoing, err error) {
+	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
+		if _, err := s.ticket(ctx, r, id); err != nil {
+			return err
+		}
+		rows, err = r.Outgoing(ctx, storage.OutgoingQuery{Tickets: []incident.ID{id}})
+		return err
+	})
+	return rows, err
+}
+
+// ErrNoBody is returned by Body for a record that has no body.
+var ErrNoBody = errors.New("desk: the record has no body")
+
+// Body returns the body of one record: the raw mail of a message, the text of a
+// comment. Bodies open only through a ticket that the actor may see.
+func (s *Session) Body(ctx context.Context, id incident.ID, version uint64) (body []byte, err error) {
+	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
+		if _, err := s.ticket(ctx, r, id); err != nil {
+			return err
+		}
+		history, err := r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{id}})
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(history, func(record incident.Record) bool { return record.Version == version })
+		if i < 0 || len(history[i].Blobs) == 0 {
+			return ErrNoBody
+		}
+		body, err = readBlob(ctx, r, history[i].Blobs[0])
+		return err
+	})
+	return body, err
+}
+
+func readBlob(ctx context.Context, r storage.Reader, digest incident.Digest) ([]byte, error) {
+	blob, err := r.OpenBlob(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Close()
+	return io.ReadAll(blob)
+}

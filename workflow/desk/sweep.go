@@ -1,0 +1,35 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
+)
+
+// Sweep does what time has made due: it acts on at most limit reminders (0: all)
+// that have come, one transaction each, and returns how many. Call it from time
+// to time; when it returns limit, there may be more. Several processes may sweep
+// at once. A reminder that fails does not keep the others from being acted on,
+// and is tried again in the next sweep; the error joins all failures.
+func (d *Desk) Sweep(ctx context.Context, limit int) (done int, err error) {
+	var due []incident.Ticket
+	err = d.store.View(ctx, func(ctx context.Context, r storage.Reader) error {
+		due, err = r.Find(ctx, storage.Query{WakeBy: d.now(), Limit: limit})
+		return err
+	})
+	for _, t := range due {
+		if ctx.Err() != nil {
+			break
+		}
+		if _, failed := d.do(ctx, incident.System, nil, []workflow.Command{workflow.Wake{Ticket: t.ID}}); failed != nil {
+			err = errors.Join(err, fmt.Errorf("desk: reminder of ticket %s: %w", t.ID, failed))
+			continue
+		}
+		done++
+	}
+	return done, errors.Join(err, ctx.Err())
+}

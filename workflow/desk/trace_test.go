@@ -1,0 +1,250 @@
+package desk_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
+	"github.com/airtight-csirt/airtight/workflow/desk"
+)
+
+// outcome is what came of a step: the new records of the feed and the error.
+type outcome struct {
+	trace   string
+	records []incident.Record
+}
+
+// play runs a step and reads what the feed has now.
+func (w *world) play(s step, seen uint64) outcome {
+	w.t.Helper()
+	w.now = w.now.Add(s.after)
+	var err error
+	var result any
+	switch {
+	case s.raw != nil:
+		var receipt *desk.Receipt
+		if receipt, err = w.desk.Receive(ctx, s.env, s.raw); err == nil {
+			result = receipt
+		}
+	case len(s.commands) == 0:
+		result, err = w.desk.Sweep(ctx, 5)
+	default:
+		result, err = w.doAsPreviewed(s)
+	}
+	var o outcome
+	require.NoError(w.t, w.store.View(ctx, func(ctx context.Context, r storage.Reader) (err error) {
+		o.records, err = r.History(ctx, storage.HistoryQuery{After: seen})
+		return err
+	}))
+	text, jsonErr := json.MarshalIndent(map[string]any{"records": o.records, "result": result, "error": fmt.Sprint(err)}, "", " ")
+	require.NoError(w.t, jsonErr)
+	o.trace = string(text)
+	if err != nil {
+		require.Empty(w.t, o.records, "a refused step leaves nothing behind")
+	}
+	return o
+}
+
+// doAsPreviewed does what was previewed, and compares the two.
+func (w *world) doAsPreviewed(s step) (*desk.Result, error) {
+	w.t.Helper()
+	session := w.desk.As(s.by)
+	before, previewed := session.Preview(ctx, s.commands...)
+	after, done := session.Do(ctx, s.commands...)
+	require.Equal(w.t, fmt.Sprint(done), fmt.Sprint(previewed), "preview and do agree on errors")
+	if done == nil {
+		require.Equal(w.t, after.Opened, before.Opened)
+		require.Equal(w.t, comparable(after.Records), comparable(before.Records), "preview and do agree on records")
+	}
+	return after, done
+}
+
+var ownMessageID = regexp.MustCompile(`[0-9a-f]{24}\.\d+@example\.net`)
+
+// comparable leaves out of records what is random, and what follows from it.
+func comparable(records []incident.Record) []string {
+	var list []string
+	for _, r := range records {
+		if ownMessageID.Match(r.Content) {
+			r.Blobs = make([]incident.Digest, len(r.Blobs)) // the letter holds its Message-ID
+		}
+		r.Salt, r.Digest, r.Prev, r.Hash = incident.Salt{}, incident.Digest{}, incident.Digest{}, incident.Digest{}
+		r.Content = ownMessageID.ReplaceAll(r.Content, []byte("x"))
+		text, err := json.Marshal(r)
+		if err != nil {
+			text = []byte(err.Error())
+		}
+		list = append(list, string(text))
+	}
+	return list
+}
+
+var allPhases = map[incident.Kind]map[incident.Status]incident.Phase{
+	incident.KindIncident: {"open": "active", "resolved": "inactive", "abandoned": "inactive"},
+	incident.KindReport:   {"new": "initial", "open": "active", "resolved": "inactive", "rejected": "inactive"},
+	incident.KindInvestigation: {
+		"open": "active", "resolved": "inactive",
+	},
+	incident.KindBlock: {"pending activation": "initial", "active": "active", "pending removal": "active", "removed": "inactive"},
+}
+
+// holds checks what must hold of the tickets, without the code that makes it
+// so, and that the tickets that changed are rebuilt by their histories alone.
+func (w *world) holds(changed []incident.Record) []incident.Ticket {
+	w.t.Helper()
+	var all []incident.Ticket
+	touched := map[incident.ID]bool{}
+	for _, r := range changed {
+		touched[r.Ticket] = true
+	}
+	require.NoError(w.t, w.store.View(ctx, func(ctx context.Context, r storage.Reader) (err error) {
+		if all, err = r.Find(ctx, storage.Query{}); err != nil {
+			return err
+		}
+		for _, t := range all {
+			if touched[t.ID] {
+				history, err := r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{t.ID}})
+				if err != nil {
+					return err
+				}
+				rebuilt, err := incident.Verify(history)
+				require.NoError(w.t, err)
+				require.Equal(w.t, asJSON(w.t, rebuilt), asJSON(w.t, t), "history alone rebuilds ticket %s", t.ID)
+			}
+		}
+		return nil
+	}))
+	earliest := map[incident.ID]time.Time{}
+	kinds := map[incident.ID]incident.Kind{}
+	for _, t := range all {
+		kinds[t.ID] = t.Kind
+		require.Equal(w.t, allPhases[t.Kind][t.Status], t.Phase, "phase of ticket %s", t.ID)
+		require.False(w.t, t.Kind == incident.KindBlock && len(t.Parents) == 0, "block %s has an incident", t.ID)
+		require.False(w.t, t.Kind == incident.KindInvestigation && len(t.Parents) > 1, "investigation %s has one incident", t.ID)
+		require.False(w.t, t.Held != nil && t.Phase != incident.Initial, "held report %s is not worked on", t.ID)
+		if t.Due == nil || t.Phase == incident.Inactive {
+			continue
+		}
+		for _, parent := range t.Parents {
+			if first, ok := earliest[parent]; !ok || t.Due.Before(first) {
+				earliest[parent] = *t.Due
+			}
+		}
+	}
+	for _, t := range all {
+		for _, parent := range t.Parents {
+			require.Equal(w.t, incident.KindIncident, kinds[parent], "parent of ticket %s", t.ID)
+		}
+		if t.Kind != incident.KindIncident {
+			continue
+		}
+		if want, dated := earliest[t.ID]; dated {
+			require.Equal(w.t, &want, t.Due, "due date of incident %s", t.ID)
+		} else {
+			require.Nil(w.t, t.Due, "due date of incident %s", t.ID)
+		}
+	}
+	return all
+}
+
+func asJSON(t tb, v any) string {
+	text, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// TestTraces plays random steps on every store: the traces must be equal byte
+// for byte, and all that must hold must hold after every step. The whole is
+// verified on memory after each step; on SQLite, whose records were compared,
+// after every twentieth.
+func TestTraces(t *testing.T) {
+	const seed, steps = 7, 400
+	t.Logf("seed %d", seed)
+	given, ran, fired := map[string]int{}, map[string]int{}, map[string]int{}
+	counting := func(c *desk.Config) {
+		c.Rand = rand.New(rand.NewSource(seed))
+		c.AfterCommand = append(c.AfterCommand, func(_ context.Context, call desk.CommandCall) { ran[call.Command.Name()]++ })
+	}
+	memory := newWorld(t, counting)
+	sql := newWorldOn(t, sqlite(t), func(c *desk.Config) { c.Rand = rand.New(rand.NewSource(seed)) })
+
+	g := &generator{Rand: rand.New(rand.NewSource(seed)), now: memory.now}
+	var seen uint64
+	changed, mails := 0, map[string]int{}
+	for i := range steps {
+		s := g.next()
+		for _, c := range s.commands {
+			given[c.Name()]++
+		}
+		m, q := memory.play(s, seen), sql.play(s, seen)
+		if m.trace != q.trace {
+			t.Fatalf("step %d (seed %d) differs\nmemory: %s\nsqlite: %s", i, seed, m.trace, q.trace)
+		}
+		seen += uint64(len(m.records))
+		if len(m.records) > 0 {
+			changed++
+		}
+		for _, r := range m.records {
+			if r.Cause.Rule != "" {
+				fired[r.Cause.Rule]++
+			}
+			if e, err := incident.Decode(r); err == nil {
+				if message, ok := e.(incident.Message); ok && message.Content.MessageID != "" {
+					g.ids = append(g.ids, message.Content.MessageID)
+				}
+				if message, ok := e.(incident.Message); ok && !message.Sent {
+					mails[message.Thread]++
+				}
+			}
+		}
+		g.tickets, g.now = memory.holds(m.records), memory.now
+		require.Equal(t, asJSON(t, g.tickets), asJSON(t, sql.holds(m.records)), "step %d", i)
+		memory.verify()
+		if i%20 == 19 {
+			sql.verify()
+		}
+	}
+	require.Equal(t, memory.snapshot(), sql.snapshot(), "outgoing mail too")
+
+	t.Logf("%d steps, %d of which changed something; %d tickets, %d records", steps, changed, len(g.tickets), seen)
+	t.Logf("commands given: %s", counts(given))
+	t.Logf("commands that ran, those of rules and mail included: %s", counts(ran))
+	t.Logf("records by rule: %s", counts(fired))
+	t.Logf("messages by thread: %s", counts(mails))
+	require.GreaterOrEqual(t, changed, steps/2)
+	for _, c := range workflow.Commands() {
+		require.GreaterOrEqual(t, given[c.Name()], 5, "%s given", c.Name())
+	}
+	for _, name := range []string{"append", "receive-again", "close", "set-due", "wake"} {
+		require.GreaterOrEqual(t, ran[name], 5, "%s ran", name)
+	}
+	for _, c := range workflow.Commands() {
+		require.GreaterOrEqual(t, ran[c.Name()], 5, "%s ran", c.Name())
+	}
+	for _, r := range workflow.Rules() {
+		require.GreaterOrEqual(t, fired[r.Name], 5, "rule %s", r.Name)
+	}
+	for _, d := range workflow.Derivations() {
+		require.GreaterOrEqual(t, fired[d.Name], 5, "derivation %s", d.Name)
+	}
+}
+
+func counts(m map[string]int) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		list = append(list, fmt.Sprintf("%s %d", name, m[name]))
+	}
+	return strings.Join(list, ", ")
+}

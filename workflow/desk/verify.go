@@ -1,0 +1,240 @@
+package desk
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
+)
+
+// Fault is something that must hold and does not.
+type Fault struct {
+	Ticket incident.ID `json:"ticket"`
+	What   string      `json:"what"`
+}
+
+// Error implements error.
+func (f Fault) Error() string { return fmt.Sprintf("ticket %s: %s", f.Ticket, f.What) }
+
+// Verification is what Verify looked at, and what it found.
+type Verification struct {
+	Tickets int     `json:"tickets"`
+	Records int     `json:"records"`
+	Blobs   int     `json:"blobs"`
+	Faults  []Fault `json:"faults"`
+}
+
+// verifyPage is how many tickets are loaded at a time.
+const verifyPage = 500
+
+// Verify checks everything that is stored against everything that must hold: the
+// chain of each history; that its fold is the stored ticket; that the phase fits
+// the status; that parents exist and are incidents; that the due date of an
+// incident is the earliest of its open children's; that causes, claims and blobs
+// exist; that the feed has no holes. It reads one snapshot, and reports to progress (may be nil) after each
+// page of tickets. The error is the store's: faults are no error.
+func (d *Desk) Verify(ctx context.Context, progress func(done, total int)) (*Verification, error) {
+	v := &verifier{policy: d.config.Policy}
+	err := d.store.View(ctx, func(ctx context.Context, r storage.Reader) error {
+		v.reader = r
+		return v.all(ctx, progress)
+	})
+	return &v.Verification, err
+}
+
+type verifier struct {
+	Verification
+	policy *workflow.Policy
+	reader storage.Reader
+}
+
+func (v *verifier) fault(id incident.ID, format string, args ...any) {
+	v.Faults = append(v.Faults, Fault{id, fmt.Sprintf(format, args...)})
+}
+
+func (v *verifier) all(ctx context.Context, progress func(done, total int)) error {
+	total, err := v.reader.Count(ctx, storage.Query{})
+	if err != nil {
+		return err
+	}
+	desk, err := v.reader.Ticket(ctx, incident.Desk)
+	if err == nil {
+		err = v.ticket(ctx, desk)
+	}
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	q := storage.Query{Limit: verifyPage}
+	for {
+		page, err := v.reader.Find(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, t := range page {
+			if err := v.ticket(ctx, t); err != nil {
+				return err
+			}
+		}
+		if progress != nil {
+			progress(v.Tickets, total)
+		}
+		if len(page) < verifyPage {
+			return v.feed(ctx)
+		}
+		q.After = storage.CursorAt(page[len(page)-1])
+	}
+}
+
+// feed checks that records are numbered without holes and belong to tickets.
+func (v *verifier) feed(ctx context.Context) error {
+	seen := 0
+	for after := uint64(0); ; {
+		page, err := v.reader.History(ctx, storage.HistoryQuery{After: after, Limit: verifyPage})
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			if r.Seq != after+1 {
+				v.fault(r.Ticket, "record %d has place %d in the feed, where %d was expected", r.Version, r.Seq, after+1)
+			}
+			after = r.Seq
+			seen++
+		}
+		if len(page) < verifyPage {
+			break
+		}
+	}
+	if seen != v.Records {
+		v.fault(incident.Desk, "the feed has %d records, the histories of all tickets have %d", seen, v.Records)
+	}
+	return nil
+}
+
+func (v *verifier) ticket(ctx context.Context, t incident.Ticket) error {
+	if t.ID != incident.Desk {
+		v.Tickets++
+	}
+	history, err := v.reader.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{t.ID}})
+	if err != nil {
+		return err
+	}
+	v.Records += len(history)
+	folded, err := incident.Verify(history)
+	if err != nil {
+		v.fault(t.ID, "%v", err)
+	} else if err := sameTicket(folded, t); err != nil {
+		v.fault(t.ID, "%v", err)
+	}
+	for _, r := range history {
+		if err := v.record(ctx, r); err != nil {
+			return err
+		}
+	}
+	if t.ID == incident.Desk {
+		return nil
+	}
+	status, known := v.policy.Lifecycles[t.Kind].Status(t.Status)
+	if !known || status.Phase != t.Phase {
+		v.fault(t.ID, "phase %q does not fit status %q of %s", t.Phase, t.Status, t.Kind)
+	}
+	for _, id := range t.Parents {
+		parent, err := v.reader.Ticket(ctx, id)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		if parent.Kind != incident.KindIncident {
+			v.fault(t.ID, "its parent %s does not exist or is no incident", id)
+		}
+	}
+	if t.Kind == incident.KindIncident {
+		return v.due(ctx, t)
+	}
+	return nil
+}
+
+// sameTicket compares the JSON forms: times with their zone and empty lists do
+// not matter, everything else does.
+func sameTicket(folded, stored incident.Ticket) error {
+	a, err := json.Marshal(folded)
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(stored)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(a, b) {
+		return fmt.Errorf("the stored ticket is not the fold of its history: stored %s, folded %s", b, a)
+	}
+	return nil
+}
+
+// due checks an incident's due date without the derivation that sets it.
+func (v *verifier) due(ctx context.Context, t incident.Ticket) error {
+	children, err := v.reader.Find(ctx, storage.Query{Parent: t.ID})
+	if err != nil {
+		return err
+	}
+	want := "unset"
+	var earliest *incident.Ticket
+	for i, child := range children {
+		if child.Open() && child.Due != nil && (earliest == nil || child.Due.Before(*earliest.Due)) {
+			earliest = &children[i]
+		}
+	}
+	have := want
+	if t.Due != nil {
+		have = t.Due.String()
+	}
+	if earliest != nil {
+		want = earliest.Due.String()
+	}
+	if have != want {
+		v.fault(t.ID, "its due date is %s, the earliest of its open children is %s", have, want)
+	}
+	return nil
+}
+
+func (v *verifier) record(ctx context.Context, r incident.Record) error {
+	if c := r.Cause; c.Version > 0 {
+		t, err := v.reader.Ticket(ctx, c.Ticket)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		if err != nil || t.Version < c.Version {
+			v.fault(r.Ticket, "record %d names record %d of ticket %s as its cause, which does not exist", r.Version, c.Version, c.Ticket)
+		}
+	}
+	for _, digest := range r.Blobs {
+		blob, err := readBlob(ctx, v.reader, digest)
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			v.fault(r.Ticket, "blob %s of record %d is missing", digest, r.Version)
+		case err != nil:
+			return err
+		case incident.DigestOf(blob) != digest:
+			v.fault(r.Ticket, "blob %s of record %d has other contents", digest, r.Version)
+		default:
+			v.Blobs++
+		}
+	}
+	ev, err := incident.Decode(r)
+	if err != nil {
+		v.fault(r.Ticket, "record %d: %v", r.Version, err)
+		return nil
+	}
+	m, ok := ev.(incident.Message)
+	if !ok || m.Content.MessageID == "" {
+		return nil
+	}
+	_, held, err := v.reader.Claimed(ctx, storage.Key{Space: claimMessageID, Value: m.Content.MessageID})
+	if err == nil && !held {
+		v.fault(r.Ticket, "nobody holds the Message-ID of record %d", r.Version)
+	}
+	return err
+}
