@@ -1,0 +1,224 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	netmail "net/mail"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/airtight-csirt/airtight/incident"
+)
+
+// options are the flags that every subcommand knows. All processes that work on
+// one database should agree on tag, mailbox and team: the environment says them
+// once.
+type options struct {
+	db, as, tag, mailbox string
+	team                 []string
+	json                 bool
+	dbGiven              bool // by flag
+}
+
+func defaults(env func(string) string, user string) options {
+	return options{
+		db: cmp.Or(env("AIRTIGHT_DB"), "./airtight.db"), as: user, tag: cmp.Or(env("AIRTIGHT_TAG"), "A CSIRT"),
+		mailbox: cmp.Or(env("AIRTIGHT_MAILBOX"), exampleMailbox),
+		team:    strings.Fields(env("AIRTIGHT_TEAM")),
+	}
+}
+
+// exampleMailbox is the desk's mailbox until somebody names a real one. Its
+// domain is reserved (RFC 2606 3), so that no mail for it can get anywhere.
+const exampleMailbox = "csirt@example.net"
+
+func (o *options) register(flags *flag.FlagSet) {
+	flags.Func("db", "database `file`; default ./airtight.db, or AIRTIGHT_DB", func(s string) error {
+		o.db, o.dbGiven = s, true
+		return nil
+	})
+	flags.StringVar(&o.as, "as", o.as, "`name` of the handler who works")
+	flags.BoolVar(&o.json, "json", o.json, "print JSON")
+	flags.StringVar(&o.tag, "tag", o.tag, "`name` in subject tags, as in [A CSIRT #7]; or AIRTIGHT_TAG")
+	flags.StringVar(&o.mailbox, "mailbox", o.mailbox, "the desk's own `address`: mail comes to it and goes out from it; or AIRTIGHT_MAILBOX")
+	flags.Func("team", "`address` or @domain whose mail counts as ours, repeatable; or AIRTIGHT_TEAM, separated by blanks", func(s string) error {
+		o.team = append(o.team, s)
+		return nil
+	})
+}
+
+// check refuses options that no desk can work with.
+func (o *options) check() error {
+	o.as = strings.TrimPrefix(o.as, "handler:")
+	if o.as == "" || strings.ContainsAny(o.as, "@ \t\r\n") {
+		return usage("--as %q is no name of a handler: allowed is a word like alice, no mail address", o.as)
+	}
+	if _, err := incident.NewObservable(incident.MailAddress, o.mailbox, incident.RoleUnknown); err != nil {
+		return usage("--mailbox %q is no mail address: allowed is one like csirt@example.net", o.mailbox)
+	}
+	for _, member := range o.team {
+		if at := strings.LastIndexByte(member, '@'); at < 0 || at == len(member)-1 {
+			return usage("--team %q is neither an address nor a domain like @example.net", member)
+		}
+	}
+	return nil
+}
+
+// again returns the flags that another process needs to work on the same desk,
+// as a shell wants them.
+func (o *options) again() string {
+	standard := defaults(func(string) string { return "" }, o.as)
+	var flags []string
+	add := func(name, value string) {
+		if strings.ContainsFunc(value, func(r rune) bool {
+			return !strings.ContainsRune("@./-_:+=%,", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+		}) {
+			value = "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+		}
+		flags = append(flags, "--"+name, value)
+	}
+	for _, f := range []struct{ name, value, standard string }{
+		{"db", o.db, standard.db}, {"tag", o.tag, standard.tag}, {"mailbox", o.mailbox, standard.mailbox},
+	} {
+		if f.value != f.standard {
+			add(f.name, f.value)
+		}
+	}
+	for _, member := range o.team {
+		add("team", member)
+	}
+	return strings.Join(flags, " ")
+}
+
+func (o *options) actor() incident.Actor { return incident.Actor("handler:" + o.as) }
+
+// newFlags returns a silent flag set with the common flags in it.
+func newFlags(name string, c *call) *flag.FlagSet {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	c.register(flags)
+	return flags
+}
+
+// parseMixed reads flags before, between and behind arguments, up to "--".
+func parseMixed(flags *flag.FlagSet, args []string) (words []string, err error) {
+	for {
+		if err := flags.Parse(args); err != nil {
+			return nil, err
+		}
+		rest := flags.Args()
+		if read := len(args) - len(rest); len(rest) == 0 || read > 0 && args[read-1] == "--" {
+			return append(words, rest...), nil
+		}
+		words, args = append(words, rest[0]), rest[1:]
+	}
+}
+
+func (c *call) overview() error {
+	fmt.Fprintf(c.stdout, "desk is the desk of a security team.\n\nUsage: %s [flags] SUBCOMMAND [flags] [arguments]\n\n", c.called)
+	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	for _, s := range subcommands() {
+		fmt.Fprintf(table, "  %s %s\t%s\n", s.name, s.args, s.does)
+	}
+	fmt.Fprintf(table, "  help [SUBCOMMAND]\tthis page, or all about one subcommand\n")
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stdout, "\nFlags of every subcommand:\n")
+	common := newFlags("desk", c)
+	common.SetOutput(c.stdout)
+	common.PrintDefaults()
+	fmt.Fprintf(c.stdout, "\nExit codes: 0 done, %d refused or failed, %d not understood.\n", exitRefused, exitUsage)
+	return nil
+}
+
+func (c *call) help(s subcommand, flags *flag.FlagSet) error {
+	fmt.Fprintf(c.stdout, "%s %s: %s\n\nFlags:\n", s.name, s.args, s.does)
+	flags.SetOutput(c.stdout)
+	flags.PrintDefaults()
+	return nil
+}
+
+// printJSON prints a value on one line. Records keep their bytes in it, so that
+// who reads them can check their hashes.
+func (c *call) printJSON(v any) error {
+	encoder := json.NewEncoder(c.stdout)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}
+
+// Readers of what people type.
+
+func parseID(s string) (incident.ID, error) {
+	id, err := incident.ParseID(s)
+	if err != nil {
+		return 0, usage("%q is no ticket number: allowed are 7 and #7", s)
+	}
+	if _, later := id.Placeholder(); later {
+		return 0, usage("%s stands for a ticket that the same list of commands opens: it has a meaning in desk do only", s)
+	}
+	return id, nil
+}
+
+func parseIDs(list []string) ([]incident.ID, error) {
+	var ids []incident.ID
+	for _, s := range list {
+		id, err := parseID(s)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// parseParty reads bob@example.org or Bob <bob@example.org>.
+func parseParty(s string) (incident.Party, error) {
+	if strings.Contains(s, "<") {
+		a, err := netmail.ParseAddress(s)
+		if err != nil {
+			return incident.Party{}, fmt.Errorf("%q is no mail address: allowed are bob@example.org and Bob <bob@example.org>", s)
+		}
+		return incident.Party{Name: a.Name, Address: a.Address}, nil
+	}
+	return incident.Party{Address: s}, nil
+}
+
+// parseTime reads a date with its zone (RFC 3339), or one in our own.
+func (c *call) parseTime(s string) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, nil
+	}
+	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, s, c.zone); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time: allowed are 2026-03-02T15:04:00Z, 2026-03-02T15:04 (zone %s) and 2026-03-02", s, c.zone)
+}
+
+// collect is a flag that may be given several times.
+func collect[T any](flags *flag.FlagSet, name, doc string, to *[]T, parse func(string) (T, error)) {
+	flags.Func(name, doc, func(s string) error {
+		v, err := parse(s)
+		*to = append(*to, v)
+		return err
+	})
+}
+
+// maybe is a flag of which it counts whether it was given.
+func maybe[T any](flags *flag.FlagSet, name, doc string, to **T, parse func(string) (T, error)) {
+	flags.Func(name, doc, func(s string) error {
+		v, err := parse(s)
+		*to = &v
+		return err
+	})
+}
+
+func word[T ~string](s string) (T, error) { return T(s), nil }

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
+	"github.com/airtight-csirt/airtight/workflow/desk"
+)
+
+// listNames are the lists of the library, and all.
+func listNames() []string { return []string{"new", "mine", "unowned", "due", "all"} }
+
+func list(c *call, flags *flag.FlagSet) action {
+	var q storage.Query
+	asked := false
+	filter := func(name, doc string, set func(string) error) {
+		flags.Func(name, doc, func(s string) error { asked = true; return set(s) })
+	}
+	filter("kind", "`report`, incident, investigation or block; repeatable", func(s string) error {
+		kind := incident.Kind(strings.ToLower(s))
+		if !slices.Contains(incident.Kinds(), kind) {
+			return fmt.Errorf("there is no kind %q: allowed are %v", s, incident.Kinds())
+		}
+		q.Kinds = append(q.Kinds, kind)
+		return nil
+	})
+	filter("status", "`status` of the ticket, repeatable", func(s string) error {
+		known := statuses(workflow.Default())
+		i := slices.IndexFunc(known, func(k incident.Status) bool { return strings.EqualFold(string(k), s) })
+		if i < 0 {
+			return fmt.Errorf("there is no status %q: allowed are %q", s, known)
+		}
+		q.Statuses = append(q.Statuses, known[i])
+		return nil
+	})
+	filter("owner", "`name` of a handler, or nobody; repeatable", func(s string) error {
+		owner := incident.Actor("handler:" + strings.TrimPrefix(s, "handler:"))
+		if s == "nobody" || s == "" {
+			owner = incident.Nobody
+		}
+		q.Owners = append(q.Owners, owner)
+		return nil
+	})
+	filter("parent", "children of the incident with this `number`", func(s string) (err error) {
+		q.Parent, err = incident.ParseID(s)
+		return err
+	})
+	filter("touches", "an address or network has to do with this `prefix`, like 192.0.2.0/24", func(s string) (err error) {
+		q.Touches, err = parseTouches(s)
+		return err
+	})
+	filter("mail", "this mail `address` is requestor, copy, contact or in a text", func(s string) error { q.Mail = s; return nil })
+	filter("under", "a name, mail address or URL lies in this `domain`", func(s string) error { q.Under = s; return nil })
+	var after *storage.Cursor
+	flags.Func("after", "`place` after which the page begins, as the page before it says", func(s string) (err error) {
+		after, err = parsePlace(s)
+		return err
+	})
+	return func(ctx context.Context, words []string) error {
+		name := "new"
+		if len(words) > 0 {
+			name = words[0]
+		}
+		if !slices.Contains(listNames(), name) {
+			return usage("there is no list %q: allowed are %s", name, strings.Join(listNames(), ", "))
+		}
+		if asked && len(words) > 0 && name != "all" {
+			return usage("flags describe a list of their own: leave out the name %s, or the flags", name)
+		}
+		w, err := c.open(ctx, setting{})
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		var page desk.Page
+		switch {
+		case asked || name == "all":
+			name = "all"
+			page, err = w.me.List(ctx, q, after)
+		case name == "new":
+			page, err = w.me.NewUnlinked(ctx, after)
+		case name == "mine":
+			page, err = w.me.Mine(ctx, after)
+		case name == "unowned":
+			page, err = w.me.Unowned(ctx, after)
+		case name == "due":
+			page, err = w.me.MostDue(ctx, after)
+		}
+		if err != nil {
+			return err
+		}
+		if c.json {
+			return c.printJSON(page)
+		}
+		return c.page(name, page)
+	}
+}
+
+// statuses returns every status of a policy, once.
+func statuses(p *workflow.Policy) []incident.Status {
+	var all []incident.Status
+	for _, kind := range incident.Kinds() {
+		for _, s := range p.Lifecycles[kind].Statuses {
+			if !slices.Contains(all, s.Name) {
+				all = append(all, s.Name)
+			}
+		}
+	}
+	return all
+}
+
+// parseTouches reads an address or a prefix.
+func parseTouches(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return p, fmt.Errorf("%q is no network: allowed are 192.0.2.7, 192.0.2.0/24 and 2001:db8::/32", s)
+	}
+	return p, nil
+}
+
+// placeOf writes where a page ends, in what the lists sort by: number, priority
+// and due date.
+func placeOf(after *storage.Cursor) string {
+	due := "none"
+	if after.Due != nil {
+		due = after.Due.Format(time.RFC3339Nano)
+	}
+	return fmt.Sprintf("%s,%d,%s", after.ID, after.Priority, due)
+}
+
+// parsePlace reads what placeOf writes, and the cursor that --json prints.
+func parsePlace(s string) (*storage.Cursor, error) {
+	parts := strings.SplitN(s, ",", 3)
+	after := &storage.Cursor{}
+	var err error
+	if strings.HasPrefix(s, "{") {
+		parts, err = nil, json.Unmarshal([]byte(s), after)
+	} else if after.ID, err = incident.ParseID(parts[0]); err == nil && len(parts) == 3 {
+		if after.Priority, err = strconv.Atoi(parts[1]); err == nil && parts[2] != "none" {
+			var due time.Time
+			due, err = time.Parse(time.RFC3339Nano, parts[2])
+			after.Due = &due
+		}
+	}
+	if err != nil || len(parts) == 2 {
+		return nil, fmt.Errorf("%q is no place in a list: take it from the last line of the page before", s)
+	}
+	return after, nil
+}
+
+// page prints a page of a list.
+func (c *call) page(name string, page desk.Page) error {
+	tell := teller{c.zone}
+	fmt.Fprintf(c.stdout, "%s: %d of %d tickets, %s\n", name, len(page.Rows), page.Total, tell.when(page.At))
+	if len(page.Rows) == 0 {
+		return nil
+	}
+	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "ID\tKIND\tSTATUS\tOWNER\tPRIORITY\tDUE\tUPDATED\tREQUESTOR\tSUBJECT\n")
+	for _, row := range page.Rows {
+		due := tell.date(row.Due)
+		if row.Overdue {
+			due += " OVERDUE"
+		}
+		requestor := "-"
+		if len(row.Requestors) > 0 {
+			requestor = printable(row.Requestors[0].Address)
+		}
+		fmt.Fprintf(table, "#%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s%s\n", row.ID, row.Kind, row.Status, actor(row.Owner),
+			row.Priority, due, tell.when(row.Updated), clip(requestor, 40), held(row.Ticket), clip(printable(row.Subject), 70))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if page.Next != nil {
+		fmt.Fprintf(c.stdout, "next page: the same with --after %s\n", placeOf(page.Next))
+	}
+	return nil
+}
+
+// held marks a report that waits for a person.
+func held(t incident.Ticket) string {
+	switch {
+	case t.Held == nil:
+		return ""
+	case len(t.Held.Candidates) == 0:
+		return fmt.Sprintf("HELD %s: ", t.Held.Reason)
+	}
+	return fmt.Sprintf("HELD %s, may belong to %s: ", t.Held.Reason, tickets(t.Held.Candidates))
+}
+
+// clip shortens text to n characters.
+func clip(s string, n int) string {
+	runes := []rune(s)
+	if len(runes) <= n {
+		return s
+	}
+	return string(runes[:n-1]) + "…"
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/airtight-csirt/airtight/adapters/sqlstore"
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/mail"
+	"github.com/airtight-csirt/airtight/workflow/desk"
+)
+
+// mailLimit is the size of the largest mail that is taken, in bytes.
+const mailLimit = 25 << 20
+
+// workplace is an open database with a desk on it.
+type workplace struct {
+	db    *sql.DB
+	store *sqlstore.Store
+	desk  *desk.Desk
+	me    *desk.Session
+}
+
+// setting is what differs between a working desk and the one of a story.
+type setting struct {
+	create bool // the database, if it is not there
+	now    func() time.Time
+	rand   io.Reader
+	log    *slog.Logger
+}
+
+// open opens the database and a desk on it; Close ends both.
+func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
+	if _, err := os.Stat(c.db); errors.Is(err, fs.ErrNotExist) && !s.create {
+		return nil, fmt.Errorf("there is no database %s: run desk serve or desk receive first, or name another one by --db", c.db)
+	}
+	if s.now == nil {
+		s.now = c.now
+	}
+	db, err := sql.Open("sqlite", sqlstore.SQLiteDSN(c.db))
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", c.db, err)
+	}
+	w := &workplace{db: db}
+	if w.store, err = sqlstore.New(ctx, db, sqlstore.Config{Log: s.log}); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("database %s: %w", c.db, err)
+	}
+	config := desk.Config{
+		Tag:    mail.Tag{Name: c.tag},
+		From:   incident.Party{Name: c.tag, Address: c.mailbox},
+		Limits: mail.Limits{Bytes: mailLimit},
+		Now:    s.now, Rand: s.rand, Log: s.log,
+	}
+	for _, address := range c.team {
+		config.Team = append(config.Team, desk.Member{Address: address})
+	}
+	if w.desk, err = desk.New(w.store, config); err != nil {
+		w.Close()
+		return nil, err
+	}
+	w.me = w.desk.As(c.actor())
+	return w, nil
+}
+
+// Close closes the database.
+func (w *workplace) Close() error {
+	if w.store != nil {
+		if err := w.store.Close(); err != nil {
+			return err
+		}
+	}
+	return w.db.Close()
+}
