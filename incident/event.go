@@ -219,7 +219,8 @@ type Redacted struct {
 }
 
 // Custom is an event of the embedding program. The fold leaves the ticket as it
-// is. Data is kept for ever, Content is erasable; both are JSON or empty.
+// is. Data is kept for ever, Content is erasable; both are JSON, stored in its
+// compact form, or empty.
 type Custom struct {
 	Name    string          `json:"name"`
 	Data    json.RawMessage `json:"data,omitempty"`
@@ -270,8 +271,14 @@ func (Merged) content() any          { return nil }
 func (e ReceivedAgain) content() any { return e.Content }
 func (Skipped) content() any         { return nil }
 func (Redacted) content() any        { return nil }
-func (e Custom) content() any        { return e.Content }
 func (e Unknown) content() any       { return e.Content }
+
+func (e Custom) content() any {
+	if len(e.Content) == 0 {
+		return nil
+	}
+	return e.Content
+}
 
 func (Opened) blobs() []Digest          { return nil }
 func (Moved) blobs() []Digest           { return nil }
@@ -320,10 +327,6 @@ func (r *Record) Encode(ev Event, misses ...NearMiss) error {
 			r.Data = append(r.Data, ',')
 		}
 		r.Data = append(append(append(r.Data, `"misses":`...), list...), '}')
-	}
-	if custom, ok := ev.(Custom); ok {
-		r.Content = custom.Content
-		return nil
 	}
 	r.Content = nil
 	if c := ev.content(); c != nil {

@@ -70,7 +70,7 @@ type vector struct {
 	Hash         string          `json:"hash"`
 }
 
-func vectors(t *testing.T) []vector {
+func vectors(t testing.TB) []vector {
 	t.Helper()
 	b, err := os.ReadFile("testdata/records.json")
 	require.NoError(t, err)
@@ -82,7 +82,7 @@ func vectors(t *testing.T) []vector {
 	return file.Records
 }
 
-func unhex(t *testing.T, s string) []byte {
+func unhex(t testing.TB, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(s)
 	require.NoError(t, err)

@@ -123,7 +123,14 @@ func eightBit(label string) encoding.Encoding {
 			return nil
 		}
 	}
-	return lookUpCharset(label)
+	e := lookUpCharset(label)
+	if e == nil {
+		return nil
+	}
+	if letter, err := e.NewDecoder().String("A"); err != nil || letter != "A" { // EBCDIC
+		return nil
+	}
+	return e
 }
 
 // decodeUTF7 reads UTF-7 (RFC 2152). What is not well formed becomes U+FFFD.

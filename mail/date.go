@@ -9,16 +9,25 @@ import (
 const longestDate = 200
 
 // parseDate reads a date (RFC 5322 3.3 and its obsolete forms 4.3), in UTC; the
-// zero time if it cannot be read. QUIRK: words in any order, as asctime and
-// old programs write them, ISO 8601, and a missing zone, which is UTC.
+// zero time if it cannot be read, or has no text form in UTC (RFC 3339 has years
+// of four digits). QUIRK: words in any order, as asctime and old programs write
+// them, ISO 8601, and a missing zone, which is UTC.
 func parseDate(s string) time.Time {
 	s = strings.TrimSpace(s[:min(len(s), longestDate)])
+	t := looseDate(withoutComments(s))
 	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC()
+		if exact, err := time.Parse(layout, s); err == nil {
+			t = exact.UTC()
 		}
 	}
-	s = withoutComments(s)
+	if t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}
+	}
+	return t
+}
+
+// looseDate reads the words of a date.
+func looseDate(s string) time.Time {
 	day, month, year, clock := -1, time.Month(0), -1, -1
 	offset := 0
 	zoned := false
@@ -38,24 +47,13 @@ func parseDate(s string) time.Time {
 		case digits && len(w) <= 2 && day < 0:
 			day = n
 		case digits && (len(w) == 4 || len(w) <= 3 && day >= 0) && year < 0:
-			if year = n; len(w) == 2 && n < 50 { // RFC 5322 4.3
-				year += 2000
-			} else if len(w) <= 3 {
-				year += 1900
-			}
+			year = yearOf(w)
 		case !digits && month == 0 && monthOf(w) != 0:
 			month = monthOf(w)
 		case !digits && month == 0 && strings.Count(w, "-") == 2: // 12-Nov-2013
 			parts := strings.Split(w, "-")
-			d, okDay := number(parts[0])
-			y, okYear := number(parts[2])
-			if m := monthOf(parts[1]); okDay && okYear && m != 0 {
-				day, month, year = d, m, y
-				if y < 50 {
-					year += 2000
-				} else if y < 1000 {
-					year += 1900
-				}
+			if d, ok := number(parts[0]); ok {
+				day, month, year = d, monthOf(parts[1]), yearOf(parts[2])
 			}
 		case !digits && clock >= 0 && !zoned:
 			offset, zoned = zoneOf(w)
@@ -80,6 +78,21 @@ func number(w string) (int, bool) {
 		n = n*10 + int(w[i]-'0')
 	}
 	return n, w != ""
+}
+
+// yearOf reads a year; of one that was cut short the century is guessed (RFC 5322
+// 4.3). It is negative for anything else.
+func yearOf(w string) int {
+	n, ok := number(w)
+	switch {
+	case !ok:
+		return -1
+	case len(w) <= 2 && n < 50:
+		return n + 2000
+	case len(w) <= 3:
+		return n + 1900
+	}
+	return n
 }
 
 // clockOf reads hours, minutes and seconds; a zone may hang on them.
@@ -120,9 +133,8 @@ func monthOf(w string) time.Month {
 // zoneOf returns seconds east of Greenwich. Unknown names are UTC (RFC 5322
 // 4.3).
 func zoneOf(w string) (int, bool) {
-	sign := 1
-	switch {
-	case w[0] == '+' || w[0] == '-':
+	if w[0] == '+' || w[0] == '-' {
+		sign := 1
 		if w[0] == '-' {
 			sign = -1
 		}

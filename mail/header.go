@@ -78,7 +78,7 @@ func (s *splitter) readFields(e *entity) {
 			continue
 		case line[0] == ' ' || line[0] == '\t':
 			switch blank := len(bytes.TrimSpace(line)) == 0; {
-			case blank && !s.fieldAt(next) && !s.foldAt(next):
+			case blank && !s.fieldAt(next):
 				// QUIRK: a line of blanks is meant as the empty line.
 				s.defectIn(e, "header ended by a line of blanks (RFC 5322 2.1)")
 				s.pos = next
@@ -188,21 +188,12 @@ func isKnownField(name []byte) bool {
 	return false
 }
 
-// fieldAt reports whether the line there can stand in a header.
+// fieldAt reports whether the line there goes on with a header: a field, or the
+// continuation of one.
 func (s *splitter) fieldAt(at int) bool {
-	if at >= len(s.raw) {
-		return false
-	}
 	end, _ := s.line(at)
-	line := bytes.TrimRight(s.raw[at:end], "\r")
-	return nameLength(line) > 0
-}
-
-// foldAt reports whether the line there continues a field.
-func (s *splitter) foldAt(at int) bool {
-	end, _ := s.line(min(at, len(s.raw)))
-	line := s.raw[min(at, len(s.raw)):end]
-	return len(bytes.TrimSpace(line)) > 0 && (line[0] == ' ' || line[0] == '\t')
+	line := bytes.TrimRight(s.raw[at:end], " \t\r")
+	return len(line) > 0 && (line[0] == ' ' || line[0] == '\t' || nameLength(line) > 0)
 }
 
 // unfold removes the line breaks of a folded value (RFC 5322 2.2.3) and outer

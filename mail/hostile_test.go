@@ -16,17 +16,17 @@ import (
 // cost parses and returns what was allocated on the way. The time allowed is
 // far above what is needed: work that grows with the square of these sizes
 // would take hours.
-func cost(t *testing.T, raw []byte, l Limits) (*Message, error, uint64) {
+func cost(t *testing.T, raw []byte, l Limits) (m *Message, allocated uint64, err error) {
 	t.Helper()
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	start := time.Now()
-	m, err := Parse(raw, l)
+	m, err = Parse(raw, l)
 	runtime.ReadMemStats(&after)
 	assert.Less(t, time.Since(start), time.Minute)
 	requireSound(t, m, t.Name())
-	return m, err, after.TotalAlloc - before.TotalAlloc
+	return m, after.TotalAlloc - before.TotalAlloc, err
 }
 
 func requireLimit(t *testing.T, err error, name string, allowed int) {
@@ -59,13 +59,13 @@ func nested(depth int, closed bool) []byte {
 func TestNesting(t *testing.T) {
 	for _, closed := range []bool{true, false} {
 		raw := nested(10_000, closed)
-		m, err, bytes := cost(t, raw, Limits{})
+		m, bytes, err := cost(t, raw, Limits{})
 		requireLimit(t, err, "Depth", 30)
 		assert.NotEmpty(t, m.Parts, "what lies above the limit is there")
 		assert.Equal(t, 30, m.Parts[0].Depth)
 		assert.Less(t, bytes, uint64(4*len(raw)+1<<20))
 
-		m, err, bytes = cost(t, raw, Limits{Depth: -1, Parts: -1})
+		m, bytes, err = cost(t, raw, Limits{Depth: -1, Parts: -1})
 		require.NoError(t, err)
 		assert.Equal(t, "innermost\n", m.Text)
 		assert.Less(t, bytes, uint64(200*len(raw)))
@@ -75,7 +75,7 @@ func TestNesting(t *testing.T) {
 func TestThirtyNeverClosed(t *testing.T) {
 	raw := nested(30, false)
 	require.Less(t, len(raw), 2000)
-	m, err, bytes := cost(t, raw, Limits{})
+	m, bytes, err := cost(t, raw, Limits{})
 	require.NoError(t, err)
 	assert.Equal(t, "innermost\n", m.Text)
 	assert.Less(t, bytes, uint64(1<<20))
@@ -83,21 +83,21 @@ func TestThirtyNeverClosed(t *testing.T) {
 
 func TestManyParts(t *testing.T) {
 	raw := []byte("Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\n\nx\n", 10_000) + "--b--\n")
-	m, err, _ := cost(t, raw, Limits{})
+	m, _, err := cost(t, raw, Limits{})
 	requireLimit(t, err, "Parts", 1000)
 	assert.Len(t, m.Parts, 999)
-	m, err, _ = cost(t, raw, Limits{Parts: -1})
+	m, _, err = cost(t, raw, Limits{Parts: -1})
 	require.NoError(t, err)
 	assert.Len(t, m.Parts, 10_000)
 
 	// Containers count: they cost memory too.
 	raw = []byte("Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\nContent-Type: multipart/mixed; boundary=c\n\n--c--\n", 10_000) + "--b--\n")
-	_, err, _ = cost(t, raw, Limits{})
+	_, _, err = cost(t, raw, Limits{})
 	requireLimit(t, err, "Parts", 1000)
 
 	// So do files in text.
 	raw = []byte("\n" + strings.Repeat("begin 644 a\n#``$\"\n`\nend\n", 10_000))
-	_, err, _ = cost(t, raw, Limits{})
+	_, _, err = cost(t, raw, Limits{})
 	requireLimit(t, err, "Parts", 1000)
 }
 
@@ -113,9 +113,9 @@ func TestHeaderBytes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			raw = append(raw, "\nSubject: late\n\nbody\n"...)
-			_, err, _ := cost(t, raw, Limits{})
+			_, _, err := cost(t, raw, Limits{})
 			requireLimit(t, err, "Bytes", 25<<20)
-			m, err, allocated := cost(t, raw, Limits{Bytes: -1})
+			m, allocated, err := cost(t, raw, Limits{Bytes: -1})
 			if name == "no fields" || name == "lines of blanks" {
 				require.NoError(t, err, "that is a body")
 				return
@@ -127,7 +127,7 @@ func TestHeaderBytes(t *testing.T) {
 	}
 	// All blocks together have a limit as well.
 	part := "--b\n" + strings.Repeat("x: y\n", 200_000) + "\nt\n"
-	_, err, allocated := cost(t, []byte("Content-Type: multipart/mixed; boundary=b\n\n"+strings.Repeat(part, 20)+"--b--\n"), Limits{})
+	_, allocated, err := cost(t, []byte("Content-Type: multipart/mixed; boundary=b\n\n"+strings.Repeat(part, 20)+"--b--\n"), Limits{})
 	requireLimit(t, err, "HeaderBytes", 4<<20)
 	assert.Less(t, allocated, uint64(400<<20))
 
@@ -191,7 +191,7 @@ func TestLinear(t *testing.T) {
 		"doubled boundaries":      "Content-Type: multipart/mixed; boundary=b\n\n" + large("--b\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, err, allocated := cost(t, []byte(raw), Limits{})
+			m, allocated, err := cost(t, []byte(raw), Limits{})
 			if err != nil {
 				var e *LimitError
 				require.True(t, errors.As(err, &e))

@@ -20,7 +20,7 @@ func (p *parser) leaves(root *entity) []incident.Part {
 		if len(e.children) == 0 && !strings.HasPrefix(e.mediaType, "multipart/") || e.isMessage() || len(e.body) > 0 {
 			e.leaf = len(parts) + 1
 			parts = append(parts, p.part(e))
-			if strings.HasPrefix(e.mediaType, "text/plain") {
+			if e.mediaType == "text/plain" {
 				parts = p.unpackUU(e, parts)
 			}
 		}

@@ -13,6 +13,7 @@ func (s *splitter) describe(e *entity, standard string) {
 		e.params = params
 		if label := params["charset"]; s.charset == "" && eightBit(label) != nil {
 			s.charset = label
+			_, e.params = parseParams(value, label) // the name beside it may be raw as well
 		}
 		main = strings.ToLower(main)
 		switch kind, sub, ok := strings.Cut(main, "/"); {
@@ -132,53 +133,41 @@ type paramReader struct {
 // comments.
 func (r *paramReader) until(stop string) string {
 	start := r.at
-	if n := strings.IndexAny(r.s[start:], stop); n >= 0 {
-		r.at = start + n
-	} else {
-		r.at = len(r.s)
-	}
+	r.seek(start, stop)
 	return withoutComments(r.s[start:r.at])
 }
 
-// value returns a parameter's value and stops at the next semicolon.
-func (r *paramReader) value() string {
-	for r.at < len(r.s) && (r.s[r.at] == ' ' || r.s[r.at] == '\t') {
-		r.at++
-	}
-	if r.at >= len(r.s) || r.s[r.at] != '"' {
-		start := r.at
-		if n := strings.IndexByte(r.s[start:], ';'); n >= 0 {
-			r.at = start + n
-		} else {
-			r.at = len(r.s)
-		}
-		return strings.TrimSpace(r.s[start:r.at])
-	}
-	var b strings.Builder
-	for i := r.at + 1; i < len(r.s); i++ {
-		switch c := r.s[i]; {
-		case c == '\\' && i+1 < len(r.s) && (r.s[i+1] == '"' || r.s[i+1] == '\\'):
-			i++
-			b.WriteByte(r.s[i])
-		case c == '"':
-			r.at = i + 1
-			if n := strings.IndexByte(r.s[r.at:], ';'); n >= 0 {
-				r.at += n
-			} else {
-				r.at = len(r.s)
-			}
-			return b.String()
-		default:
-			b.WriteByte(c)
-		}
-	}
-	// The quote is never closed: the value ends where an unquoted one would.
-	start := r.at + 1
-	if n := strings.IndexByte(r.s[start:], ';'); n >= 0 {
-		r.at = start + n
+// seek goes to the first of the characters from a place on, or to the end.
+func (r *paramReader) seek(from int, stop string) {
+	if n := strings.IndexAny(r.s[from:], stop); n >= 0 {
+		r.at = from + n
 	} else {
 		r.at = len(r.s)
 	}
+}
+
+// value returns a parameter's value and stops at the next semicolon. A quote that
+// is never closed is passed over, and the value ends where one without quotes
+// would.
+func (r *paramReader) value() string {
+	start := len(r.s) - len(strings.TrimLeft(r.s[r.at:], " \t"))
+	if strings.HasPrefix(r.s[start:], `"`) {
+		start++
+		var b strings.Builder
+		for i := start; i < len(r.s); i++ {
+			switch c := r.s[i]; {
+			case c == '\\' && i+1 < len(r.s) && (r.s[i+1] == '"' || r.s[i+1] == '\\'):
+				i++
+				b.WriteByte(r.s[i])
+			case c == '"':
+				r.seek(i+1, ";")
+				return b.String()
+			default:
+				b.WriteByte(c)
+			}
+		}
+	}
+	r.seek(start, ";")
 	return strings.TrimSpace(r.s[start:r.at])
 }
 

@@ -160,6 +160,7 @@ func TestCutOff(t *testing.T) {
 	assert.Len(t, m.Parts, 1, "nothing at all stands after the last boundary")
 	m = read(t, "Content-Type: multipart/mixed; boundary=b\n\n--b\n")
 	assert.Len(t, m.Parts, 1, "of no part at all one is left")
+	assert.Empty(t, m.Text)
 }
 
 func TestManyDefects(t *testing.T) {
@@ -182,6 +183,7 @@ func TestTextOfBody(t *testing.T) {
 		"named inline":      {mixed(part("Content-Type: text/plain; name=a.txt\nContent-Disposition: inline", "x")), "x\n"},
 		"empty alternative": {strings.Replace(mixed(part("Content-Type: text/plain", " "), part("Content-Type: text/html", "<p>x")), "mixed", "alternative", 1), "x\n"},
 		"flowed":            {head + "Content-Type: text/plain; format=Flowed\n\na \nb\n  c\n>> d \n>> e \n> f \ng\nh \n-- \ni \n\nj \n", "a b\n c\n>> d e \n> f \ng\nh \n-- \ni \nj \n"},
+		"flowed, quoted":    {head + "Content-Type: text/plain; format=flowed\n\n>a\n>\n> b\n", "> a\n>\n> b\n"},
 		"flowed, DelSp":     {head + "Content-Type: text/plain; format=flowed; delsp=yes\n\nhttp://exam \nple.org\n", "http://example.org\n"},
 		"uuencoded file":    {head + "\nbefore\nbegin 644 a.bin\n#``$\"\n`\nend\nafter\n", "before\nafter\n"},
 		"flowed CRLF":       {head + "\r\na\r\nb\rc\r\n", "a\nb\nc\n"},
@@ -196,6 +198,7 @@ func TestTextOfBody(t *testing.T) {
 	require.Len(t, uu.Parts, 2)
 	assert.Equal(t, incident.Part{Type: "application/octet-stream", Disposition: "attachment", Name: "a.bin", Depth: 1, Content: []byte{0, 1, 2}}, uu.Parts[1])
 	assert.Empty(t, read(t, head+"\nbegin 644 of this\nprose\n").Parts[1:], "prose is no file")
+	assert.Len(t, read(t, head+"Content-Type: text/html\n\nbegin 644 a.bin\n#``$\"\n`\nend\n").Parts, 1, "in plain text only")
 }
 
 func TestFileNames(t *testing.T) {
@@ -260,6 +263,7 @@ func TestDeclaredCharset(t *testing.T) {
 		"Content-Type: text/plain; charset=us-ascii\n\n":                                                              "ÔÅÓÔ",
 		"Content-Type: text/plain; charset=utf-16\n\n":                                                                "ÔÅÓÔ",
 		"Content-Type: text/plain; charset=iso-2022-jp\n\n":                                                           "ÔÅÓÔ",
+		"Content-Type: text/plain; charset=ibm037\n\n":                                                                "ÔÅÓÔ",
 		"Content-Type: text/plain; charset=x-none\n\n":                                                                "ÔÅÓÔ",
 		"\n": "ÔÅÓÔ",
 	} {
@@ -268,9 +272,15 @@ func TestDeclaredCharset(t *testing.T) {
 		assert.Equal(t, want, m.Get("X-More"), declared)
 		assert.Equal(t, want, m.From[0].Name, declared)
 	}
-	assert.Equal(t, "тест", read(t, "Subject: "+test+"\nContent-Type: multipart/mixed; boundary=b; charset=us-ascii\n\n--b\nContent-Type: text/plain; charset=koi8-r\n\n\n--b--\n").Subject)
+	for _, charset := range []string{"utf-8", "UTF-16", "us-ascii", "ascii", "iso-2022-jp", "hz-gb-2312", "ibm037", "x-none"} {
+		m := read(t, "Subject: "+test+"\nContent-Type: multipart/mixed; boundary=b; charset="+charset+"\n\n--b\nContent-Type: text/plain; charset=koi8-r\n\n\n"+
+			"--b\nContent-Type: text/plain; charset=iso-8859-1\n\n\n--b--\n")
+		assert.Equal(t, "тест", m.Subject, "the first that can be is taken, which %s cannot", charset)
+	}
 	assert.Equal(t, "Müller", read(t, "Subject: M\xfcller\nContent-Type: text/plain; charset=euc-jp\n\n").Subject)
 	m := read(t, "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=koi8-r\n\n\n--b\nContent-Type: a/b; name="+test+"\n\n\n--b--\n")
 	assert.Equal(t, "тест", m.Parts[1].Name)
+	m = read(t, "Content-Type: text/plain; name="+test+"; charset=koi8-r\n\nx\n")
+	assert.Equal(t, "тест", m.Parts[0].Name)
 	assert.Equal(t, "ä", read(t, "Content-Type: text/plain; charset=koi8-r\nSubject: ä\n\n").Subject, "UTF-8 goes first")
 }

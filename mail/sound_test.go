@@ -58,5 +58,7 @@ func requireSound(t testing.TB, m *Message, name string) {
 	}
 	if !m.Date.IsZero() {
 		require.Equal(t, "UTC", m.Date.Location().String(), name)
+		_, err := m.Date.MarshalJSON()
+		require.NoError(t, err, name)
 	}
 }

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -50,9 +51,7 @@ func (e *entity) where() string {
 	for ; e.parent != nil; e = e.parent {
 		numbers = append(numbers, strconv.Itoa(e.nth))
 	}
-	for i, j := 0, len(numbers)-1; i < j; i, j = i+1, j-1 {
-		numbers[i], numbers[j] = numbers[j], numbers[i]
-	}
+	slices.Reverse(numbers)
 	return "part " + strings.Join(numbers, ".")
 }
 
@@ -106,12 +105,6 @@ func (s *splitter) line(i int) (end, next int) {
 		return len(s.raw), len(s.raw)
 	}
 	return i + n, i + n + 1
-}
-
-// lineEnd returns the end of the line at the position.
-func (s *splitter) lineEnd() int {
-	end, _ := s.line(s.pos)
-	return end
 }
 
 // delimiter says whether a line delimits parts of an open multipart. The
@@ -236,7 +229,8 @@ func (s *splitter) multipart(e *entity) boundary {
 	b := s.seek() // the preamble says nothing
 	preamble := s.raw[start:b.end]
 	for b.level == mine && !b.closes {
-		if _, ok := s.delimiter(s.raw[s.pos:s.lineEnd()]); ok {
+		end, _ := s.line(s.pos)
+		if _, ok := s.delimiter(s.raw[s.pos:end]); ok {
 			// QUIRK: nothing at all stands between two boundaries.
 			s.defectIn(e, "doubled boundary, passed over (RFC 2046 5.1.1)")
 			b = s.seek()

@@ -100,24 +100,18 @@ func (t Tag) each(subject string, found func(from, to int, id incident.ID)) {
 
 // matchTag reads what stands after an opening bracket, up to the closing one.
 func matchTag(s, name string) (end int, id incident.ID, ok bool) {
-	r := tagReader{s: s}
-	r.word("http://")
-	if r.at == 0 {
-		r.word("https://")
+	for _, scheme := range []string{"", "http://", "https://"} {
+		r := tagReader{s: s}
+		if !r.word(scheme) || !r.word(name) || !r.blanks() || !r.word("#") {
+			continue
+		}
+		digits := r.digits()
+		r.blanks()
+		n, err := strconv.ParseUint(digits, 10, 63)
+		closed := r.word("]")
+		return r.at, incident.ID(n), closed && err == nil && n > 0
 	}
-	if !r.word(name) || !r.blanks() || !r.word("#") {
-		return 0, 0, false
-	}
-	digits := r.digits()
-	r.blanks()
-	if digits == "" || !r.word("]") {
-		return 0, 0, false
-	}
-	n, err := strconv.ParseUint(digits, 10, 63)
-	if err != nil || n == 0 {
-		return 0, 0, false
-	}
-	return r.at, incident.ID(n), true
+	return 0, 0, false
 }
 
 // tagReader reads along a tag, passing over characters without width.
@@ -205,10 +199,16 @@ func widthless(c rune) bool {
 }
 
 // tagName brings a name into the form that is written: one line, single
-// blanks, no brackets.
+// blanks, no brackets, nothing without width.
 func tagName(name string) string {
-	name = strings.NewReplacer("[", " ", "]", " ").Replace(incident.Clean(name))
-	return strings.Join(strings.FieldsFunc(name, func(c rune) bool {
-		return unicode.IsSpace(c) || unicode.IsControl(c)
-	}), " ")
+	name = strings.Map(func(c rune) rune {
+		switch {
+		case widthless(c):
+			return -1
+		case c == '[' || c == ']' || unicode.IsControl(c):
+			return ' '
+		}
+		return c
+	}, incident.Clean(name))
+	return strings.Join(strings.Fields(name), " ")
 }

@@ -46,6 +46,7 @@ func TestTagFind(t *testing.T) {
 	}
 	assert.Empty(t, Tag{}.Find("[ #5] [#5]"), "no name, no tag")
 	assert.Equal(t, []incident.ID{5}, Tag{Name: "Équipe ß"}.Find("[équipe ẞ #5]"))
+	assert.Equal(t, []incident.ID{5, 6}, Tag{Name: "http://a"}.Find("[HTTP://a #5] [https://http://a #6]"))
 }
 
 func TestTagPut(t *testing.T) {
@@ -65,4 +66,5 @@ func TestTagPut(t *testing.T) {
 		assert.Equal(t, []incident.ID{7}, tag.Find(put))
 	}
 	assert.Equal(t, "[A B #1]", Tag{Name: " [A]\r\n B "}.Format(1), "the name is one line without brackets")
+	assert.Equal(t, "[AB #1]", Tag{Name: "A\u00adB"}.Format(1), "nor characters that Find passes over")
 }

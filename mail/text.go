@@ -89,7 +89,7 @@ func leafText(e *entity, parts []incident.Part) string {
 	}
 	b.Write(content[at:])
 	text := lines(incident.Clean(b.String()))
-	if e.mediaType == "text/plain" && strings.EqualFold(e.params["format"], "flowed") {
+	if strings.EqualFold(e.params["format"], "flowed") {
 		return unflow(text, strings.EqualFold(e.params["delsp"], "yes"))
 	}
 	return text
@@ -113,11 +113,14 @@ func unflow(s string, delSp bool) string {
 			b.WriteByte('\n')
 			open = -1
 		}
-		if open < 0 && depth > 0 {
-			b.WriteString(line[:depth] + " ")
+		if open < 0 {
+			b.WriteString(line[:depth])
+			if depth > 0 && text != "" {
+				b.WriteByte(' ')
+			}
 		}
 		open = -1
-		if ended && text != signature && strings.HasSuffix(text, " ") {
+		if text != signature && strings.HasSuffix(text, " ") {
 			open = depth
 			if delSp {
 				text = text[:len(text)-1]

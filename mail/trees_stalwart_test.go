@@ -85,6 +85,7 @@ func (m parsed) node(t testing.TB, part int, standard string) node {
 		n.mediaType = strings.ToLower(kind.ContentType.Type + "/" + kind.ContentType.Subtype)
 	}
 	disposition, _ := m.header(t, part, "content_disposition")
+	n.disposition = strings.ToLower(disposition.ContentType.Type)
 	if n.name = attribute(disposition, "filename"); n.name == "" {
 		n.name = attribute(kind, "name")
 	}
@@ -177,7 +178,8 @@ func ourHead(m *Message) headSeen {
 }
 
 // TestExpectedParses compares with what stalwart's parser expects: the tree,
-// names of fields, file names, bodies in UTF-8, and the header of the whole.
+// names of fields, dispositions with file names, bodies in UTF-8, and the header
+// of the whole.
 func TestExpectedParses(t *testing.T) {
 	dir := filepath.Join(corpus(t), "mail")
 	y := newTally(t, "trees.txt")
@@ -208,7 +210,7 @@ func TestExpectedParses(t *testing.T) {
 			return strings.Join(out, " ")
 		}
 		y.row(t, "fields", name, us.list(ourNames), them.list(func(n node) string { return strings.Join(n.fields, " ") }))
-		fileNames := func(n node) string { return n.name }
+		fileNames := func(n node) string { return strings.TrimSpace(n.disposition + " " + n.name) }
 		y.row(t, "names", name, us.list(fileNames), them.list(fileNames))
 		y.row(t, "bodies", name, us.bodies(them), them.bodies(them))
 

@@ -12,13 +12,14 @@ import (
 
 // node is a part of a mail in the form in which two readers are compared.
 type node struct {
-	mediaType string
-	container bool     // it has inner nodes, or should have
-	fields    []string // as they stand, white space collapsed
-	name      string   // file name
-	raw       string   // body of a leaf as it stands, lines ending in "\n"
-	body      *string  // decoded, nil if the expectation does not have it
-	inner     []node
+	mediaType   string
+	container   bool     // it has inner nodes, or should have
+	fields      []string // as they stand, white space collapsed
+	disposition string
+	name        string  // file name
+	raw         string  // body of a leaf as it stands, lines ending in "\n"
+	body        *string // decoded, nil if the expectation does not have it
+	inner       []node
 }
 
 // tree writes types and nesting: multipart/mixed(text/plain image/gif).
@@ -88,7 +89,8 @@ func ourTree(raw []byte, decode func(p *parser, e *entity) string) node {
 	p := &parser{limits: Limits{}.resolved()}
 	var build func(e *entity) node
 	build = func(e *entity) node {
-		n := node{mediaType: e.mediaType, name: e.name, container: len(e.children) > 0 || strings.HasPrefix(e.mediaType, "multipart/")}
+		n := node{mediaType: e.mediaType, disposition: e.disposition, name: e.name}
+		n.container = len(e.children) > 0 || strings.HasPrefix(e.mediaType, "multipart/")
 		for _, f := range e.fields {
 			n.fields = append(n.fields, words(string(f.name)+": "+unfold(f.value)))
 		}

@@ -84,12 +84,12 @@ func (w encodedWord) bytes() []byte {
 // decodeWords decodes header text: encoded words (RFC 2047), and raw 8-bit
 // text, which is guessed: UTF-8 (RFC 6532), or the charset that the mail
 // declares for its text. White space between two encoded words goes (RFC 2047
-// 6.2). QUIRK: the bytes of adjacent
-// words in one charset are joined before they are decoded, since senders split
-// characters over two words (against RFC 2047 5); blanks inside a word and
-// words inside quotes or other text are accepted. The result is one clean line.
+// 6.2). QUIRK: the bytes of adjacent words in one charset are joined before they
+// are decoded, since senders split characters over two words (against RFC 2047
+// 5); blanks inside a word and words inside quotes or other text are accepted.
+// The result is one clean line.
 func decodeWords(s, declared string) string {
-	if strings.Index(s, "=?") < 0 {
+	if !strings.Contains(s, "=?") {
 		return cleanLine(guessText(s, declared))
 	}
 	var (

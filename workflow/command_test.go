@@ -1,8 +1,10 @@
 package workflow_test
 
 import (
-	"encoding/json"
+	"io/fs"
 	"math/rand"
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -159,37 +161,73 @@ func TestBadCommands(t *testing.T) {
 	require.ErrorAs(t, err, &unknown)
 }
 
-func FuzzParseCommand(f *testing.F) {
-	for _, c := range everyCommand() {
+// realTexts calls use with the beginning of every file in folders of the
+// corpus, if that is there.
+func realTexts(use func(text string), folders ...string) {
+	const size = 1 << 10
+	dir := os.Getenv("AIRTIGHT_CORPUS")
+	if dir == "" {
+		return
+	}
+	for _, folder := range folders {
+		_ = filepath.WalkDir(filepath.Join(dir, folder), func(path string, d fs.DirEntry, err error) error {
+			if raw, err := os.ReadFile(path); err == nil {
+				use(string(raw[:min(len(raw), size)]))
+			}
+			return nil
+		})
+	}
+}
+
+// FuzzCommand reads commands: bad ones give an error that says what is allowed,
+// and no command; good ones come through JSON unchanged and can be bound.
+func FuzzCommand(f *testing.F) {
+	add := func(c workflow.Command) {
 		text, err := workflow.MarshalCommand(c)
 		require.NoError(f, err)
 		f.Add(text)
 	}
+	random := filler{rand.New(rand.NewSource(1))}
+	for _, c := range everyCommand() {
+		add(c)
+		value := reflect.New(reflect.TypeOf(c)).Elem()
+		random.fill(value)
+		add(value.Interface().(workflow.Command))
+	}
+	realTexts(func(text string) {
+		add(workflow.Reply{Ticket: 7, Text: text, Cc: []incident.Party{{Address: text[:min(len(text), 30)]}}})
+		f.Add([]byte(text))
+	}, "bounce", "header", "ioc")
 	f.Add([]byte(`{"command":"link","ticket":"$1","parent":"#3"}`))
 	f.Add([]byte(`{"command":"edit","ticket":7,"requestors":[],"fields":{"a":null},"due":"2026-03-02T09:00:00+01:00"}`))
+
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, err := workflow.ParseCommand(text)
 		if err != nil {
-			if c != nil {
-				t.Fatalf("an error and a command: %v, %v", c, err)
-			}
+			var wrong *workflow.ArgumentError
+			require.ErrorAs(t, err, &wrong)
+			require.NotEmpty(t, wrong.Allowed)
+			require.Nil(t, c)
 			return
 		}
 		first, err := workflow.MarshalCommand(c)
-		if err != nil {
-			t.Fatalf("what was read cannot be written: %v", err)
-		}
+		require.NoError(t, err)
 		again, err := workflow.ParseCommand(first)
-		if err != nil {
-			t.Fatalf("what was written cannot be read: %v\n%s", err, first)
-		}
+		require.NoError(t, err, "%s", first)
 		second, err := workflow.MarshalCommand(again)
-		if err != nil || string(first) != string(second) {
-			t.Fatalf("%v\n%s\n%s", err, first, second)
+		require.NoError(t, err)
+		require.Equal(t, string(first), string(second))
+
+		bound, err := workflow.Bind(c, []incident.ID{41, 42})
+		if err != nil {
+			return
 		}
-		if !json.Valid(first) {
-			t.Fatalf("no JSON: %s", first)
-		}
+		require.Equal(t, c.Name(), bound.Name())
+		_, placeholder := bound.Target().Placeholder()
+		require.False(t, placeholder)
+		twice, err := workflow.Bind(bound, nil)
+		require.NoError(t, err)
+		require.Equal(t, bound, twice)
 	})
 }
 

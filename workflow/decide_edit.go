@@ -26,7 +26,7 @@ func (c Edit) decide(_ *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, 
 		name string
 		at   *time.Time
 	}{{"due", c.Due}, {"wake", c.Wake}} {
-		if date.at != nil && (date.at.Year() < 1970 || date.at.Year() > 9999) {
+		if date.at != nil && (date.at.UTC().Year() < 1970 || date.at.UTC().Year() > 9999) {
 			return nil, &ArgumentError{c.Name(), date.name, date.at.Format(time.RFC3339), "a time from 1970 to 9999"}
 		}
 	}

@@ -101,3 +101,27 @@ func TestEmptiedListsAreEmptyInTheFold(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, again, "asking for what is already makes no event")
 }
+
+// Dates that no record can hold in UTC are refused, wherever they were written.
+func TestDatesOutsideOfTime(t *testing.T) {
+	west, east := time.FixedZone("", -3600), time.FixedZone("", 3600)
+	for date, possible := range map[time.Time]bool{
+		time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC):       true,
+		time.Date(1970, 1, 1, 0, 59, 0, 0, east):          false,
+		time.Date(9999, 12, 31, 23, 0, 0, 0, time.UTC):    true,
+		time.Date(9999, 12, 31, 23, 0, 0, 0, west):        false,
+		time.Date(10000, 1, 1, 0, 59, 0, 0, east):         true,
+		time.Date(12026, 11, 25, 12, 0, 0, 0, time.Local): false,
+	} {
+		for _, c := range []workflow.Edit{{Ticket: 7, Due: &date}, {Ticket: 7, Wake: &date}} {
+			_, err := workflow.Default().Decide(report(), c, workflow.Facts{}, env)
+			if possible {
+				require.NoError(t, err, "%s", date)
+				continue
+			}
+			var argument *workflow.ArgumentError
+			require.ErrorAs(t, err, &argument)
+			require.ErrorContains(t, err, "allowed is a time from 1970 to 9999")
+		}
+	}
+}
