@@ -1,11 +1,14 @@
 package smtp
 
 import (
-	"bytes"
+	"bufio"
 	"context"
-	"fmt"
-	"io"
+	"crypto/tls"
+	"errors"
 	"net"
+	"net/netip"
+	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -22,72 +25,93 @@ func (l listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		c := &conn{Conn: inner, server: l.server, ctx: ctx, cancel: cancel}
+		c := newConn(inner, l.server)
 		if reply := l.server.add(c); reply != "" {
-			inner.SetWriteDeadline(time.Now().Add(time.Second))
-			io.WriteString(inner, reply)
-			c.Close()
+			l.server.config.Log.Debug("smtp: connection refused", "code", reply[:9])
+			if c.secure == nil { // nobody waits here for a handshake
+				inner.SetWriteDeadline(time.Now().Add(time.Second))
+				inner.Write([]byte(reply))
+			}
+			c.cut()
 			continue
 		}
 		return c, nil
 	}
 }
 
-// conn is a connection of a [Server], below go-smtp.
+// conn is a connection of a [Server], between the network and go-smtp. It reads
+// the commands, gives go-smtp one at a time of those that may pass (command.go),
+// and reads the messages itself (message.go), so that all that a peer sends is
+// under one roof of limits. TLS is below: go-smtp knows nothing of it.
+//
+// QUIRK: go-smtp's own STARTTLS goes on in clear text after a handshake that
+// failed, and would put TLS between go-smtp and this.
 type conn struct {
-	net.Conn
-	server *Server
-	ctx    context.Context // of the connection: go-smtp has none to pass on
-	cancel context.CancelFunc
+	net.Conn // the network, below TLS
+	server   *Server
+	source   netip.Prefix    // whom it counts for; invalid on a unix socket
+	ctx      context.Context // of the connection: go-smtp has none to pass on
+	cancel   context.CancelFunc
+
+	// The rest, down to mu, is for the goroutine that serves the connection.
+	stream   net.Conn  // the network or TLS on it
+	secure   *tls.Conn // nil in clear text
+	in       *bufio.Reader
+	last     time.Time // no command is waited for after it
+	until    time.Time // no read of this command or message ends after it
+	pending  string    // for go-smtp, not yet given out
+	hello    bool      // go-smtp has EHLO, HELO or LHLO to answer
+	greeted  bool      // and has answered 250
+	refused  bool      // the answer to this command was 5yz
+	refusals int
 
 	mu    sync.Mutex
 	busy  bool // a message is arriving or with the Receiver
 	ended bool // nothing more is read
 }
 
-// Read reads nothing more once a Read has failed or end was called.
-//
-// QUIRK: go-smtp reads on after a timeout within a message, and what is left of
-// the message would be taken for commands.
-func (c *conn) Read(b []byte) (int, error) {
-	if c.isEnded() {
-		return 0, io.EOF
+func newConn(inner net.Conn, server *Server) *conn {
+	c := &conn{Conn: inner, server: server, stream: inner, source: sourceOf(inner.RemoteAddr())}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	if secure, ok := inner.(*tls.Conn); ok {
+		c.Conn, c.secure = secure.NetConn(), secure
 	}
-	n, err := c.Conn.Read(b)
-	if err != nil {
-		c.end()
-	}
-	return n, err
+	c.in = bufio.NewReader(feed{c})
+	c.last = time.Now().Add(server.config.SessionTimeout)
+	c.until = c.last
+	c.await() // for the handshake of a TLS listener, within the greeting
+	return c
 }
 
-// Write corrects two lines of the answer to EHLO, each of which go-smtp writes
-// by itself.
-//
-// QUIRK: go-smtp always offers CHUNKING (RFC 3030), but takes a last chunk in
-// which the peer hangs up for whole, and may give the answer to one message
-// to the next after RSET. The session refuses BDAT.
-func (c *conn) Write(b []byte) (int, error) {
-	const size = "250-SIZE "
-	switch {
-	case string(b) == "250-CHUNKING\r\n":
-		return len(b), nil
-	case bytes.HasPrefix(b, []byte(size)):
-		_, err := fmt.Fprintf(c.Conn, size+"%d\r\n", c.server.config.MaxBytes)
-		return len(b), err
+// sourceOf returns what counts as one peer: an IPv4 address, or the /64 that one
+// IPv6 subscriber has at the least (RFC 6177).
+func sourceOf(addr net.Addr) netip.Prefix {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
 	}
-	return c.Conn.Write(b)
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	source, _ := ip.Prefix(min(ip.BitLen(), 64))
+	return source
 }
 
-// SetReadDeadline is called by go-smtp before each command: the moment for
-// Shutdown to interrupt.
-func (c *conn) SetReadDeadline(t time.Time) error {
+// feed is where in reads.
+type feed struct{ *conn }
+
+func (f feed) Read(b []byte) (int, error) {
+	f.await()
+	return f.stream.Read(b)
+}
+
+// await sets the deadline for one read.
+func (c *conn) await() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.busy && c.server.isClosing() {
-		t = time.Now()
+	deadline := time.Now()
+	if c.busy || !c.server.isClosing() {
+		deadline = earlier(deadline.Add(c.server.config.IdleTimeout), c.until)
 	}
-	return c.Conn.SetReadDeadline(t)
+	c.Conn.SetReadDeadline(deadline)
 }
 
 // hurry interrupts the wait for a command.
@@ -97,6 +121,66 @@ func (c *conn) hurry() {
 	if !c.busy {
 		c.Conn.SetReadDeadline(time.Now())
 	}
+}
+
+// Read gives go-smtp the next command that may pass, or what else is pending.
+func (c *conn) Read(b []byte) (int, error) {
+	for c.pending == "" {
+		line, err := c.command()
+		if err != nil {
+			return 0, err
+		}
+		c.pending = c.admit(line)
+	}
+	n := copy(b, c.pending)
+	c.pending = c.pending[n:]
+	return n, nil
+}
+
+// Write sends what go-smtp answers, line by line, and corrects some of it.
+//
+// QUIRK: go-smtp always offers CHUNKING (RFC 3030), but takes a last chunk in
+// which the peer hangs up for whole, and may give the answer to one message
+// to the next after RSET. So BDAT is refused and not offered, on TLS neither.
+//
+// QUIRK: go-smtp says 502 where RFC 5321 3.3 and RFC 2033 4.2 want 503.
+func (c *conn) Write(b []byte) (int, error) {
+	line := string(b)
+	if line == "250-CHUNKING\r\n" {
+		line = ""
+		if c.server.config.TLS != nil && c.secure == nil {
+			line = "250-STARTTLS\r\n"
+		}
+	}
+	if missing, ok := strings.CutPrefix(line, "502 5.5.1 Missing"); ok {
+		line = "503 5.5.1 Missing" + missing
+	}
+	if c.hello && strings.HasPrefix(line, "250") {
+		c.greeted = true
+	}
+	return len(b), c.send(line)
+}
+
+// send writes a reply, or a line of one. A peer that takes none is not heard
+// any more.
+func (c *conn) send(line string) error {
+	if line == "" {
+		return nil
+	}
+	c.refused = c.refused || line[0] == '5'
+	c.Conn.SetWriteDeadline(time.Now().Add(c.server.config.WriteTimeout))
+	_, err := c.stream.Write([]byte(line))
+	if err != nil {
+		c.end()
+	}
+	return err
+}
+
+// bye tells the peer why the connection ends, with 421 (RFC 5321 3.8).
+func (c *conn) bye(enhanced, why string) {
+	c.server.config.Log.Debug("smtp: connection ended", "why", why)
+	c.send("421 " + enhanced + " " + c.server.config.Domain + " " + why + "\r\n")
+	c.end()
 }
 
 func (c *conn) setBusy(busy bool) {
@@ -117,10 +201,29 @@ func (c *conn) isEnded() bool {
 	return c.ended
 }
 
-// Close may be called more than once, from any goroutine.
+// Close is the orderly end, called by go-smtp, perhaps more than once.
 func (c *conn) Close() error {
-	err := c.Conn.Close() // first: a Receiver that gives up must not be heard
-	c.cancel()
+	if c.secure != nil {
+		c.secure.CloseWrite()
+	}
+	err := c.cut()
 	c.server.remove(c)
 	return err
 }
+
+// cut ends the connection at once, from any goroutine.
+func (c *conn) cut() error {
+	c.end()
+	err := c.Conn.Close() // first: a Receiver that gives up must not be heard
+	c.cancel()
+	return err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

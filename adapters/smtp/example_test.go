@@ -1,10 +1,14 @@
 package smtp_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/airtight-csirt/airtight/adapters/smtp"
 	"github.com/airtight-csirt/airtight/mail"
@@ -38,6 +42,53 @@ func ExampleNewServer() {
 	// Output:
 	// from bob@example.net to [csirt@example.org]: 35 bytes
 	// sent: <nil>
+	// shut down: <nil> <nil>
+}
+
+// A mail system on the same machine keeps the queue and hands mail over by LMTP,
+// for Postfix: virtual_transport = lmtp:unix:/run/desk/lmtp.
+func ExampleServer_Serve() {
+	receive := func(ctx context.Context, envelope mail.Envelope, raw []byte) error {
+		fmt.Println("for", envelope.To)
+		return nil
+	}
+	server, err := smtp.NewServer(receive, smtp.Config{LMTP: true, Recipients: smtp.Only("csirt@example.org", "abuse@example.org")})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	dir, err := os.MkdirTemp("", "desk")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	listener, err := net.Listen("unix", filepath.Join(dir, "lmtp"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ended := make(chan error)
+	go func() { ended <- server.Serve(listener) }()
+
+	peer, err := net.Dial("unix", listener.Addr().String())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Fprint(peer, "LHLO mail.example.org\r\nMAIL FROM:<bob@example.net>\r\nRCPT TO:<csirt@example.org>\r\nRCPT TO:<abuse@example.org>\r\n",
+		"DATA\r\nSubject: scans\r\n\r\nfrom 192.0.2.17\r\n.\r\nQUIT\r\n")
+	lines := bufio.NewScanner(peer)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "queued") {
+			fmt.Println(lines.Text())
+		}
+	}
+	fmt.Println("shut down:", server.Shutdown(context.Background()), <-ended)
+	// Output:
+	// for [csirt@example.org abuse@example.org]
+	// 250 2.0.0 <csirt@example.org> OK: queued
+	// 250 2.0.0 <abuse@example.org> OK: queued
 	// shut down: <nil> <nil>
 }
 

@@ -55,13 +55,17 @@ func start(t testing.TB, receive mail.Receiver, config Config) (*Server, string)
 	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	serve(t, server, l)
+	return server, l.Addr().String()
+}
+
+func serve(t testing.TB, server *Server, l net.Listener) {
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	t.Cleanup(func() {
 		server.Close()
 		assert.NoError(t, <-ended, "Serve")
 	})
-	return server, l.Addr().String()
 }
 
 // peer is a mail system that speaks to the server word by word.
@@ -73,13 +77,19 @@ type peer struct {
 
 func dial(t testing.TB, addr string) *peer {
 	t.Helper()
-	c, err := net.Dial("tcp", addr)
+	p := connect(t, "tcp", addr)
+	p.want("220 ")
+	return p
+}
+
+// connect is for whoever may not be greeted.
+func connect(t testing.TB, network, addr string) *peer {
+	t.Helper()
+	c, err := net.Dial(network, addr)
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(patience))
-	p := &peer{t, c, bufio.NewReader(c)}
-	p.want("220 ")
-	return p
+	return &peer{t, c, bufio.NewReader(c)}
 }
 
 // want reads one reply, of all its lines, and looks at its beginning.
@@ -127,3 +137,30 @@ func (p *peer) gone() {
 	var timeout net.Error
 	assert.False(p.t, errors.As(err, &timeout) && timeout.Timeout(), "the connection is still open")
 }
+
+// oneListener gives out one connection.
+type oneListener struct {
+	conns  chan net.Conn
+	closed func()
+}
+
+func listenFor(c net.Conn) net.Listener {
+	conns := make(chan net.Conn, 1)
+	conns <- c
+	return &oneListener{conns, sync.OnceFunc(func() { close(conns) })}
+}
+
+func (l *oneListener) Accept() (net.Conn, error) {
+	c, ok := <-l.conns
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+func (l *oneListener) Close() error {
+	l.closed()
+	return nil
+}
+
+func (l *oneListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }

@@ -3,6 +3,7 @@ package smtp
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -17,13 +18,21 @@ import (
 
 // SenderConfig adjusts a [Sender]. Every field may be zero.
 type SenderConfig struct {
-	LocalName      string        // our name in EHLO; default "localhost"
+	LocalName string // our name in EHLO; default "localhost"
+
+	TLS       TLSUse      // default TLSIfOffered
+	TLSConfig *tls.Config // default: the roots of the system; ServerName is that of the smart host
+
+	// Username and Password are for AUTH PLAIN (RFC 4954, RFC 4616). With a
+	// Username, TLS is always TLSRequired.
+	Username, Password string
+
 	ConnectTimeout time.Duration // default 30 seconds
 	StepTimeout    time.Duration // for each command, and for each block of the message to be sent; default 5 minutes (RFC 5321 4.5.3.2)
 	AnswerTimeout  time.Duration // for the answer to the message; default 10 minutes (RFC 5321 4.5.3.2.6)
 }
 
-// Sender hands messages to one smart host by plain SMTP. Make one with
+// Sender hands messages to one smart host by SMTP. Make one with
 // [NewSender]. It is safe for concurrent use: each message has a connection of
 // its own.
 type Sender struct {
@@ -39,6 +48,9 @@ func NewSender(addr string, config SenderConfig) *Sender {
 	config.ConnectTimeout = cmp.Or(config.ConnectTimeout, 30*time.Second)
 	config.StepTimeout = cmp.Or(config.StepTimeout, 5*time.Minute)
 	config.AnswerTimeout = cmp.Or(config.AnswerTimeout, 10*time.Minute)
+	if config.Username != "" {
+		config.TLS = TLSRequired
+	}
 	return &Sender{addr: addr, config: config}
 }
 
@@ -47,6 +59,8 @@ func NewSender(addr string, config SenderConfig) *Sender {
 //
 //   - The host said no: its code, enhanced code and first words; 4yz is
 //     temporary, 5yz permanent.
+//   - No TLS where it must be, or the host does not know us: 451, temporary, as
+//     the message is not to blame.
 //   - No connection, or it ended or took too long before the end of the
 //     message: 451, temporary. Err is the cause; that of ctx when ctx ended.
 //   - The same after the end of the message: 451 with Undecided.
@@ -63,19 +77,20 @@ func (s *Sender) Send(ctx context.Context, envelope mail.Envelope, raw []byte) e
 		return err
 	}
 	dialer := net.Dialer{Timeout: s.config.ConnectTimeout}
-	plain, err := dialer.DialContext(ctx, "tcp", s.addr)
+	conn, err := dialer.DialContext(ctx, "tcp", s.addr)
 	if err != nil {
 		return broken(ctx, err, "4.4.1", "no connection to the mail host")
 	}
 	// go-smtp has no contexts: closing the connection ends every wait.
-	stop := context.AfterFunc(ctx, func() { plain.Close() })
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	defer plain.Close()
+	defer conn.Close()
 
-	client := gosmtp.NewClient(&steps{Conn: plain, timeout: s.config.StepTimeout})
-	client.CommandTimeout = s.config.StepTimeout
-	client.SubmissionTimeout = s.config.AnswerTimeout
-	if err := s.transmit(ctx, client, envelope, raw); err != nil {
+	client, err := s.open(ctx, &steps{Conn: conn, timeout: s.config.StepTimeout, left: maxAnswers})
+	if err != nil {
+		return err
+	}
+	if err := transmit(ctx, client, envelope, raw); err != nil {
 		return err
 	}
 	client.CommandTimeout = min(s.config.StepTimeout, 5*time.Second) // nothing hangs on the answer to QUIT
@@ -83,11 +98,8 @@ func (s *Sender) Send(ctx context.Context, envelope mail.Envelope, raw []byte) e
 	return nil
 }
 
-// transmit says everything but QUIT.
-func (s *Sender) transmit(ctx context.Context, client *gosmtp.Client, envelope mail.Envelope, raw []byte) error {
-	if err := client.Hello(s.config.LocalName); err != nil {
-		return refused(ctx, err, "EHLO")
-	}
+// transmit says everything from MAIL to the answer to the message.
+func transmit(ctx context.Context, client *gosmtp.Client, envelope mail.Envelope, raw []byte) error {
 	opts := &gosmtp.MailOptions{Size: int64(len(raw)), UTF8: !isASCII(envelope)}
 	if opts.UTF8 {
 		if ok, _ := client.Extension("SMTPUTF8"); !ok {
@@ -185,11 +197,24 @@ func isASCII(envelope mail.Envelope) bool {
 	return !strings.ContainsFunc(envelope.From, above)
 }
 
-// steps gives every block that is written a timeout: go-smtp has none within a
-// message.
+// maxAnswers is what a host may say, in bytes, about one message.
+const maxAnswers = 1 << 20
+
+// steps gives every block that is written a timeout, and what is read a limit:
+// go-smtp has neither within a message and a reply.
 type steps struct {
 	net.Conn
 	timeout time.Duration
+	left    int // to be read
+}
+
+func (s *steps) Read(b []byte) (int, error) {
+	if s.left <= 0 {
+		return 0, errors.New("smtp: the mail host says too much")
+	}
+	n, err := s.Conn.Read(b[:min(len(b), s.left)])
+	s.left -= n
+	return n, err
 }
 
 func (s *steps) Write(b []byte) (int, error) {

@@ -44,11 +44,12 @@ func TestNewServerNamesWhatIsMissing(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	s, err := NewServer((&box{}).receive, Config{Recipients: Only("csirt@example.org")})
 	require.NoError(t, err)
-	assert.Equal(t, "localhost", s.smtp.Domain)
-	assert.EqualValues(t, 25<<20, s.config.MaxBytes)
-	assert.Equal(t, 100, s.smtp.MaxRecipients)
-	assert.Equal(t, 10*time.Minute, s.smtp.ReadTimeout)
-	assert.Equal(t, time.Minute, s.smtp.WriteTimeout)
+	s.config.Recipients, s.config.Log = nil, nil
+	assert.Equal(t, Config{
+		Domain: "localhost", MaxBytes: 25 << 20, MaxMemory: 100 << 20,
+		MaxRecipients: 100, MaxConnections: 100, MaxPerSource: 50, MaxErrors: 20,
+		IdleTimeout: 5 * time.Minute, MessageTimeout: 10 * time.Minute, SessionTimeout: time.Hour, WriteTimeout: time.Minute,
+	}, s.config)
 }
 
 func TestOnly(t *testing.T) {
@@ -133,7 +134,7 @@ func TestRecipients(t *testing.T) {
 	p.says("EHLO peer.example.net", "250-")
 	p.says("MAIL FROM:<>", "250 ")
 	p.says("RCPT TO:<bob@example.net>", "550 5.7.1 ")
-	p.says("DATA", "502 ") // nobody to take it for
+	p.says("DATA", "503 5.5.1 ") // nobody to take it for
 	p.says("RCPT TO:<a@example.org>", "250 ")
 	p.says("MAIL FROM:<eve@example.net>", "503 5.5.1 ")
 	p.says("RCPT TO:<b@example.org>", "250 ")
@@ -211,10 +212,9 @@ func TestSizeOfOddLines(t *testing.T) {
 	p.says("QUIT", "221 ")
 	p = dial(t, addr)
 	p.begin()
-	p.put(strings.Repeat("x", 2*maxCommand) + "\r\n.\r\n") // go-smtp ends the connection at such a line
+	p.put(strings.Repeat("x", 2*maxCommand) + "\r\n.\r\n")
 	p.want("552 5.3.4 ")
-	p.want("500 ")
-	p.gone()
+	p.says("NOOP", "250 ")
 	assert.Empty(t, b.messages())
 }
 
@@ -250,6 +250,26 @@ func TestBytes(t *testing.T) {
 	}
 }
 
+// TestLinesAtTheEdgeOfTheBuffer has a line end with its CR before the edge and
+// its LF behind.
+func TestLinesAtTheEdgeOfTheBuffer(t *testing.T) {
+	b := &box{}
+	_, addr := start(t, b.receive, Config{})
+	p := dial(t, addr)
+	p.says("EHLO peer.example.net", "250-")
+	for length := 4080; length < 4100; length++ {
+		line := strings.Repeat("x", length)
+		body := line + "\r\n." + line + "\r\n.\r\n\n.\r\n"
+		p.says("MAIL FROM:<>", "250 ")
+		p.says("RCPT TO:<csirt@example.org>", "250 ")
+		p.says("DATA", "354 ")
+		p.put(stuff(body) + ".\r\n")
+		p.want("250 ")
+		got := b.messages()
+		require.Equal(t, body, got[len(got)-1])
+	}
+}
+
 func TestEndBehindTwoCarriageReturns(t *testing.T) {
 	for _, body := range []string{"a\r\r\n", "a\r\r\r\r\n", "\r\r\n", "..\r\r\n"} {
 		b := &box{}
@@ -259,7 +279,7 @@ func TestEndBehindTwoCarriageReturns(t *testing.T) {
 		p.put(body + ".\r\n")
 		p.want("250 ")
 		assert.Equal(t, []string{strings.TrimPrefix(body, ".")}, b.messages())
-		p.gone()
+		p.says("QUIT", "221 ")
 	}
 }
 
@@ -302,13 +322,18 @@ func TestChunksAreRefused(t *testing.T) {
 	_, addr := start(t, b.receive, Config{})
 	p := dial(t, addr)
 	assert.NotContains(t, p.says("EHLO peer.example.net", "250-"), "CHUNKING")
+	p.says("MAIL FROM:<>", "250 ")
+	p.says("RCPT TO:<csirt@example.org>", "250 ")
 	for range 2 {
-		p.says("MAIL FROM:<>", "250 ")
-		p.says("RCPT TO:<csirt@example.org>", "250 ")
 		p.says("BDAT 6 LAST\r\nRSET", "502 5.5.1 ")
 	}
-	p.says("NOOP", "250 ")
-	assert.Empty(t, b.messages())
+	p.says("BDAT 70000\r\n"+strings.Repeat("x", 69998), "502 5.5.1 ")
+	p.says("DATA", "354 ") // the chunks were no commands
+	p.put("x\r\n.\r\n")
+	p.want("250 ")
+	assert.Equal(t, []string{"x\r\n"}, b.messages())
+	p.says("BDAT x", "501 5.5.4 ")
+	p.gone()
 }
 
 func TestPartsOfAMessageAreNotTaken(t *testing.T) {
@@ -338,11 +363,11 @@ func TestPartsOfAMessageAreNotTaken(t *testing.T) {
 // is no command.
 func TestSlowMessage(t *testing.T) {
 	b := &box{}
-	_, addr := start(t, b.receive, Config{ReadTimeout: 300 * time.Millisecond})
+	_, addr := start(t, b.receive, Config{MessageTimeout: 300 * time.Millisecond})
 	p := dial(t, addr)
 	p.begin()
 	p.put("a\r\n")
-	p.want("451 4.4.2 ")
+	p.want("421 4.4.2 ")
 	p.Write([]byte("RSET\r\nMAIL FROM:<eve@example.net>\r\nRCPT TO:<csirt@example.org>\r\nDATA\r\nforged\r\n.\r\n"))
 	p.gone()
 	assert.Empty(t, b.messages())

@@ -7,10 +7,8 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	gosmtp "github.com/emersion/go-smtp"
 
@@ -22,8 +20,8 @@ var (
 	errSize      = answer(552, gosmtp.EnhancedCode{5, 3, 4}, "the message is too large")
 	errNested    = answer(503, gosmtp.EnhancedCode{5, 5, 1}, "a mail transaction is open already, RSET ends it")
 	errRelay     = answer(550, gosmtp.EnhancedCode{5, 7, 1}, "no mail is taken for this address here")
-	errChunks    = answer(502, gosmtp.EnhancedCode{5, 5, 1}, "BDAT is not offered, use DATA")
-	errTruncated = answer(451, gosmtp.EnhancedCode{4, 4, 2}, "the message did not arrive in full, try again")
+	errMemory    = answer(452, gosmtp.EnhancedCode{4, 3, 1}, "too many messages are arriving, try again later")
+	errTruncated = answer(421, gosmtp.EnhancedCode{4, 4, 2}, "the message did not arrive in full, try again")
 	errOurs      = answer(451, gosmtp.EnhancedCode{4, 3, 0}, "the message could not be kept, try again later")
 )
 
@@ -31,13 +29,10 @@ func answer(code int, enhanced gosmtp.EnhancedCode, message string) *gosmtp.SMTP
 	return &gosmtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: message}
 }
 
-// session is one SMTP dialogue. After BDAT, go-smtp calls Data beside the other
-// methods.
+// session is one dialogue, for the goroutine that serves it.
 type session struct {
-	server *Server
-	conn   *conn
-
-	mu       sync.Mutex
+	server   *Server
+	conn     *conn
 	open     bool // between MAIL and the end of the transaction
 	envelope mail.Envelope
 }
@@ -46,14 +41,9 @@ func (s *Server) session(c *gosmtp.Conn) (gosmtp.Session, error) {
 	return &session{server: s, conn: c.Conn().(*conn)}, nil
 }
 
-func (s *session) Mail(from string, opts *gosmtp.MailOptions) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *session) Mail(from string, _ *gosmtp.MailOptions) error {
 	if s.open {
 		return errNested
-	}
-	if opts.Size > s.server.config.MaxBytes {
-		return errSize
 	}
 	s.open = true
 	s.envelope = mail.Envelope{From: from}
@@ -61,50 +51,39 @@ func (s *session) Mail(from string, opts *gosmtp.MailOptions) error {
 }
 
 func (s *session) Rcpt(to string, _ *gosmtp.RcptOptions) error {
-	if !s.server.config.Recipients(to) {
+	if !strings.EqualFold(to, s.server.postmaster()) && !s.server.config.Recipients(to) {
 		s.server.config.Log.Debug("smtp: recipient refused", "address", to)
 		return errRelay
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.envelope.To = append(s.envelope.To, to)
 	return nil
 }
 
-func (s *session) Reset() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.open = false
-}
+func (s *session) Reset() { s.open = false }
 
 func (s *session) Logout() error { return nil }
 
 // Data reads one message and hands it on. It returns nil only when the Receiver
 // has it.
-func (s *session) Data(r io.Reader) error {
-	if _, ok := r.(*io.PipeReader); ok { // so go-smtp gives chunks
-		return errChunks
-	}
+func (s *session) Data(io.Reader) error {
 	s.conn.setBusy(true)
 	defer s.conn.setBusy(false)
-	s.mu.Lock()
-	envelope := mail.Envelope{From: s.envelope.From, To: slices.Clone(s.envelope.To)}
-	s.mu.Unlock()
-
-	log, limit := s.server.config.Log, s.server.config.MaxBytes
-	raw, err := io.ReadAll(io.LimitReader(&dots{r: r, conn: s.conn}, limit+1))
+	log := s.server.config.Log
+	raw, err := s.conn.message()
+	defer s.server.release(raw)
 	switch {
-	case errors.Is(err, gosmtp.ErrDataTooLarge), errors.Is(err, gosmtp.ErrTooLongLine), int64(len(raw)) > limit:
-		log.Warn("smtp: message refused", "code", errSize.Code, "over", limit)
-		return errSize
+	case err == errSize || err == errMemory:
+		log.Warn("smtp: message refused", "code", err.(*gosmtp.SMTPError).Code)
+		return err
 	case err != nil:
-		log.Debug("smtp: message broken off", "bytes", len(raw), "cause", err)
+		log.Debug("smtp: message broken off", "cause", err)
 		return errTruncated
 	}
 
-	err = s.hand(envelope, raw)
+	err = s.hand(s.envelope, raw)
 	if err == nil {
-		log.Info("smtp: message taken", "bytes", len(raw), "recipients", len(envelope.To))
+		s.conn.refusals = 0
+		log.Info("smtp: message taken", "bytes", len(raw), "recipients", len(s.envelope.To))
 		return nil
 	}
 	reply := errOurs
@@ -115,7 +94,7 @@ func (s *session) Data(r io.Reader) error {
 		level = slog.LevelWarn
 		err = told.Err
 	}
-	log.Log(s.conn.ctx, level, "smtp: message not taken", "bytes", len(raw), "recipients", len(envelope.To), "code", reply.Code, "cause", err)
+	log.Log(s.conn.ctx, level, "smtp: message not taken", "bytes", len(raw), "recipients", len(s.envelope.To), "code", reply.Code, "cause", err)
 	return reply
 }
 
