@@ -71,3 +71,68 @@ func ExampleSQLiteDSN() {
 	fmt.Println(sqlstore.SQLiteDSN("my desk?.db"))
 	// Output: file:my%20desk%3F.db?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_txlock=immediate
 }
+
+// The program's own row and the ticket are committed together, or neither.
+func ExampleStore_Join() {
+	folder, err := os.MkdirTemp("", "desk")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	ctx := context.Background()
+	db, err := sql.Open("sqlite", sqlstore.SQLiteDSN(filepath.Join(folder, "desk.db")))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("CREATE TABLE ports (address TEXT PRIMARY KEY, ticket INTEGER)"); err != nil {
+		log.Fatal(err)
+	}
+	store, err := sqlstore.New(ctx, db, sqlstore.Config{Shared: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+
+	shut := func(address string) error {
+		own, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer own.Rollback() // does nothing after the commit
+		tx, err := store.Join(ctx, own)
+		if err != nil {
+			return err
+		}
+		id, err := tx.NextID(ctx)
+		if err != nil {
+			return err
+		}
+		r := incident.Record{Ticket: id, At: time.UnixMicro(0).UTC()}
+		if err := r.Encode(incident.Opened{Kind: incident.KindBlock, Status: "pending", Phase: incident.Initial}); err != nil {
+			return err
+		}
+		incident.Seal(incident.Ticket{}, &r)
+		if err := tx.Append(ctx, r); err != nil {
+			return err
+		}
+		if _, err := own.Exec("INSERT INTO ports VALUES (?, ?)", address, int64(id)); err != nil {
+			return err
+		}
+		return own.Commit()
+	}
+	fmt.Println(shut("192.0.2.7"))
+	fmt.Println(shut("192.0.2.7") == nil) // it is shut already: no second block is left
+	err = store.View(ctx, func(ctx context.Context, r storage.Reader) error {
+		n, err := r.Count(ctx, storage.Query{})
+		fmt.Println("blocks:", n)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// <nil>
+	// false
+	// blocks: 1
+}

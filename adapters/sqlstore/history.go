@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
@@ -12,21 +14,20 @@ import (
 
 const selectRecords = `SELECT r.seq, ticket, version, at, actor, command, cause_rule, cause_ticket, cause_version,
 	policy, type, data, digest, prev, hash, content, salt, blobs
-	FROM records r LEFT JOIN record_contents c ON c.seq = r.seq WHERE `
+	FROM records r LEFT JOIN record_contents c ON c.seq = r.seq AND c.seq > ? WHERE `
 
 // History implements [storage.Reader].
 func (r *reader) History(ctx context.Context, q storage.HistoryQuery) ([]incident.Record, error) {
 	if err := r.usable(ctx); err != nil {
 		return nil, err
 	}
-	w := &conditions{}
 	// Records of this update have no Seq yet: they lie behind every other.
-	w.add("r.seq > ?", min(int64(min(q.After, math.MaxInt64)), r.lastSeq))
+	after := min(int64(min(q.After, math.MaxInt64)), r.lastSeq)
+	w := &conditions{}
+	w.add("r.seq > ?", after)
 	amongIDs(w, r.c.dialect, "ticket", q.Tickets)
-	if w.err != nil {
-		return nil, w.err
-	}
 	where := join(w.list, "AND")
+	where.args = append([]any{after}, where.args...)
 	text := selectRecords + where.text + " ORDER BY r.seq"
 	if len(q.Tickets) == 1 {
 		text = selectRecords + where.text + " ORDER BY version" // the same, from the index
@@ -74,8 +75,9 @@ func scanRecord(rows *sql.Rows) (incident.Record, error) {
 	return r, nil
 }
 
-// insertRecords writes records and their contents; the first gets the Seq.
-func (c *conn) insertRecords(ctx context.Context, first int64, records []incident.Record) error {
+// insertRecords returns the statements that write records and their contents;
+// the first gets the Seq.
+func insertRecords(first int64, records []incident.Record) []clause {
 	var kept, contents [][]any
 	for i, r := range records {
 		seq := first + int64(i)
@@ -90,37 +92,22 @@ func (c *conn) insertRecords(ctx context.Context, first int64, records []inciden
 		}
 		contents = append(contents, []any{seq, []byte(r.Content), r.Salt[:], blobs})
 	}
-	if err := c.insert(ctx, `INSERT INTO records (seq, ticket, version, at, actor, command,
-		cause_rule, cause_ticket, cause_version, policy, type, data, digest, prev, hash) VALUES `, "", kept); err != nil {
-		return err
-	}
-	return c.insert(ctx, "INSERT INTO record_contents (seq, content, salt, blobs) VALUES ", "", contents)
+	return append(insert(`INSERT INTO records (seq, ticket, version, at, actor, command,
+		cause_rule, cause_ticket, cause_version, policy, type, data, digest, prev, hash) VALUES `, kept),
+		insert("INSERT INTO record_contents (seq, content, salt, blobs) VALUES ", contents)...)
 }
 
-// insert writes rows, many with one statement. As the text of a statement tells
-// how many, and is kept prepared, there are few sizes.
-func (c *conn) insert(ctx context.Context, text, tail string, rows [][]any) error {
-	for len(rows) > 0 {
-		size := 1
-		for size < 32 && 4*size <= len(rows) {
-			size *= 4
-		}
-		size = min(size, 32)
+// maxRows bounds the rows of one INSERT. As its text tells how many there are,
+// and is kept prepared, there are few sizes.
+const maxRows = 16
+
+// insert returns the statements that write rows.
+func insert(text string, rows [][]any) (list []clause) {
+	for chunk := range slices.Chunk(rows, maxRows) {
 		row := "(" + marks(len(rows[0])) + ")"
-		full := text + row
-		var args []any
-		for i, r := range rows[:size] {
-			if i > 0 {
-				full += ", " + row
-			}
-			args = append(args, r...)
-		}
-		if _, err := c.exec(ctx, full+tail, args...); err != nil {
-			return err
-		}
-		rows = rows[size:]
+		list = append(list, clause{text + row + strings.Repeat(", "+row, len(chunk)-1), slices.Concat(chunk...)})
 	}
-	return nil
+	return list
 }
 
 func notNull(b []byte) []byte {

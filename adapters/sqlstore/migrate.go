@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,16 +58,16 @@ func migrationsIn(files fs.FS, folder string) ([]migration, error) {
 
 // migrate brings the database to the last of the steps, all in one transaction,
 // and returns the versions before and after.
-func migrate(ctx context.Context, c *conn, steps []migration) (before, after int, err error) {
-	if err := c.dialect.beginWrite(ctx, c); err != nil {
-		return 0, 0, err
-	}
+func migrate(ctx context.Context, c *conn, steps []migration, shared bool) (before, after int, err error) {
 	defer func() {
 		if err != nil {
 			c.rollback(ctx)
 		}
 	}()
-	mine, err := c.dialect.recognise(ctx, c)
+	if err := c.dialect.beginWrite(ctx, c); err != nil {
+		return 0, 0, err
+	}
+	mine, err := c.dialect.recognise(ctx, c, shared)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -74,8 +75,7 @@ func migrate(ctx context.Context, c *conn, steps []migration) (before, after int
 		if before, err = checkMigrations(ctx, c, steps); err != nil {
 			return before, before, err
 		}
-		// Changes nothing, but may be refused: a read-only file is to be known now.
-		if _, err := c.exec(ctx, "DELETE FROM "+migrationsTable+" WHERE FALSE"); err != nil {
+		if err := c.dialect.writable(ctx, c); err != nil {
 			return before, before, err
 		}
 	} else if _, err := c.exec(ctx, "CREATE TABLE "+migrationsTable+
@@ -84,19 +84,20 @@ func migrate(ctx context.Context, c *conn, steps []migration) (before, after int
 	}
 	for _, step := range steps[before:] {
 		if _, err := c.ExecContext(ctx, step.text); err != nil {
-			return before, before, fmt.Errorf("sqlstore: migration %s: %w", step.name, err)
+			return before, before, fmt.Errorf("sqlstore: migration %s: %w", step.name, c.fail(ctx, err))
 		}
 		if _, err := c.exec(ctx, "INSERT INTO "+migrationsTable+" (version, name, checksum, applied) VALUES (?, ?, ?, ?)",
 			step.version, step.name, step.checksum, time.Now().UTC().Format(time.RFC3339)); err != nil {
 			return before, before, err
 		}
 	}
-	// A dump that was read in again has lost the mark.
-	if err := c.dialect.brand(ctx, c); err != nil {
-		return before, before, err
+	if !shared {
+		// A dump that was read in again has lost the mark.
+		if err := c.dialect.brand(ctx, c); err != nil {
+			return before, before, err
+		}
 	}
-	_, err = c.exec(ctx, "COMMIT")
-	return before, len(steps), err
+	return before, len(steps), c.commit(ctx)
 }
 
 // checkMigrations compares the steps that the database went through with ours,
@@ -121,4 +122,31 @@ func checkMigrations(ctx context.Context, c *conn, steps []migration) (version i
 		return nil
 	})
 	return version, err
+}
+
+// ownTables are ours wherever they are.
+func ownTables() []string {
+	return []string{"meta", "records", "record_contents", "tickets", "ticket_parents", "ticket_observables",
+		"ticket_names", "ticket_fields", "claims", "outgoing", "blobs"}
+}
+
+// recognise tells by its tables whose a database is. One that is shared may hold
+// any but those with our names.
+func recognise(tables []string, shared bool, remedy string) (mine bool, err error) {
+	if slices.Contains(tables, migrationsTable) {
+		return true, nil
+	}
+	foreign := tables
+	if shared {
+		foreign = slices.DeleteFunc(slices.Clone(tables), func(t string) bool { return !slices.Contains(ownTables(), t) })
+	}
+	switch {
+	case len(foreign) == 0:
+		return false, nil
+	case shared:
+		return false, fmt.Errorf("%w: it holds tables of another program with our names (%s): give them other names, or the store a database of its own",
+			ErrForeign, strings.Join(foreign, ", "))
+	}
+	return false, fmt.Errorf("%w: it holds tables of another program (%s): %s; or set Config.Shared if they are this program's own",
+		ErrForeign, strings.Join(foreign[:min(3, len(foreign))], ", "), remedy)
 }

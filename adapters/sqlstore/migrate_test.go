@@ -36,7 +36,7 @@ func TestMigrate(t *testing.T) {
 	run := func() (before, after int, err error) {
 		steps, err := migrationsIn(files, "m")
 		require.NoError(t, err)
-		return migrate(ctx, c, steps)
+		return migrate(ctx, c, steps, false)
 	}
 	check := func(before, after int, err error, wantBefore, wantAfter int) {
 		t.Helper()

@@ -22,9 +22,6 @@ func (r *reader) Outgoing(ctx context.Context, q storage.OutgoingQuery) ([]stora
 	if !q.ReadyBy.IsZero() {
 		w.add("next_try <= ? AND lease <= ?", micros(q.ReadyBy), micros(q.ReadyBy))
 	}
-	if w.err != nil {
-		return nil, w.err
-	}
 	where := join(w.list, "AND")
 	text := `SELECT ticket, version, number, revision, status, sender, recipient, blob, queued, next_try, lease, attempts, last_error
 		FROM outgoing WHERE ` + where.text + " ORDER BY ticket, version, number"
@@ -58,14 +55,14 @@ func moment(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
 // PutOutgoing implements [storage.Tx].
 func (t *tx) PutOutgoing(ctx context.Context, o storage.Outgoing) error {
-	if err := t.usable(ctx); err != nil {
+	if err := t.writing(ctx); err != nil {
 		return err
 	}
 	text := `INSERT INTO outgoing (revision, status, sender, recipient, blob, queued, next_try, lease, attempts, last_error,
 		ticket, version, number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	args := []any{
 		int64(o.Revision + 1), string(o.Status), o.From, o.To, o.Blob[:], micros(o.Queued), micros(o.NextTry), micros(o.Lease),
-		o.Attempts, o.LastError, int64(o.Ticket), int64(o.Version), o.Number,
+		int64(o.Attempts), o.LastError, int64(o.Ticket), int64(o.Version), int64(o.Number),
 	}
 	if o.Revision > 0 {
 		text = `UPDATE outgoing SET revision = ?, status = ?, sender = ?, recipient = ?, blob = ?, queued = ?, next_try = ?, lease = ?,
@@ -77,7 +74,11 @@ func (t *tx) PutOutgoing(ctx context.Context, o storage.Outgoing) error {
 	case err != nil:
 		return t.fail(err)
 	case n == 0:
-		return fmt.Errorf("outgoing mail %s: %w: the stored row does not have revision %d", o.ID(), storage.ErrConflict, o.Revision)
+		err := fmt.Errorf("outgoing mail %s: %w: the stored row does not have revision %d", o.ID(), storage.ErrConflict, o.Revision)
+		if t.joined {
+			return t.fail(err)
+		}
+		return err
 	}
 	return nil
 }

@@ -3,96 +3,370 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
+	"github.com/airtight-csirt/airtight/adapters/sqlstore/postgrestest"
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/storage"
 )
 
-// What a desk asks all day may not look at every ticket.
-func TestSearchesUseIndexes(t *testing.T) {
+// asked is a question that may not look at every ticket, nor sort them.
+type asked struct {
+	name  string
+	text  string
+	args  []any
+	seeks []string // columns that an index is asked for
+	found bool     // what was found may be sorted: the index gives another order
+	views bool     // asked in views only
+}
+
+// questions returns what a desk asks all day, and every list in every order, the
+// first page and a later one.
+func questions(t *testing.T, s *Store) (list []asked) {
+	t.Helper()
+	ctx := context.Background()
+	kind := []incident.Kind{incident.KindReport}
+	open := []incident.Phase{incident.Initial, incident.Active}
+	then := time.UnixMicro(5e14).UTC()
+	cursor := storage.CursorAt(incident.Ticket{
+		ID: 777, Kind: incident.KindReport, Status: "s2", Owner: "handler:3", Constituency: "c3", Priority: 2,
+		Due: &then, Created: then, Updated: then, Subject: "Case 500",
+	})
+	require.NoError(t, s.View(ctx, func(ctx context.Context, got storage.Reader) error {
+		r := got.(*reader)
+		ask := func(name string, found bool, q storage.Query, seeks ...string) {
+			q.Limit = 50
+			text, args, err := r.find(ctx, q)
+			require.NoError(t, err)
+			list = append(list, asked{name, text, args, seeks, found, !found})
+		}
+		ask("ids", true, storage.Query{IDs: []incident.ID{1, 2, 3}}, "id")
+		ask("open children", true, storage.Query{Parent: 7, Phases: open}, "parent")
+		ask("due", true, storage.Query{DueBefore: time.UnixMicro(1)}, "due")
+		ask("to wake", true, storage.Query{WakeBy: time.UnixMicro(1)}, "wake")
+		ask("updated", false, storage.Query{UpdatedSince: then, Order: []storage.Order{{Column: storage.ByUpdated}}}, "kind", "open", "updated")
+		ask("held", true, storage.Query{Held: storage.HeldOnly})
+		ask("touches network", true, storage.Query{Touches: netip.MustParsePrefix("192.0.2.0/24")}, "key")
+		ask("touches address", true, storage.Query{Touches: netip.MustParsePrefix("2001:db8::1/128")}, "key")
+		ask("under", true, storage.Query{Under: "h7.example.net"}, "key")
+		ask("mail", true, storage.Query{Mail: "r7@example.org"}, "key")
+		ask("field", true, storage.Query{Fields: []storage.Field{{Name: "outcome", Value: "7"}}}, "name", "value")
+		ask("new and unlinked", false, storage.Query{Kinds: kind, Phases: open[:1], Links: storage.Unlinked}, "kind", "phase", "linked")
+		ask("mine", false, storage.Query{Kinds: kind, Phases: open, Owners: []incident.Actor{"handler:3"}, Order: storage.MostDue()}, "kind", "open", "owner")
+
+		orders := map[string][]storage.Order{"most due": storage.MostDue()}
+		for _, column := range storage.Columns() {
+			orders[string(column)] = []storage.Order{{Column: column}}
+			orders[string(column)+" down"] = []storage.Order{{Column: column, Descending: true}}
+		}
+		for name, order := range orders {
+			if order[0].Column == storage.ByKind {
+				continue // that is one list for each kind, by id
+			}
+			for where, q := range map[string]storage.Query{"all": {}, "open reports": {Kinds: kind, Phases: open}} {
+				seeks := []string{"kind", "open"}
+				if order[0].Column == storage.ByID && where == "all" {
+					seeks = []string{"id"}
+				}
+				q.Order = order
+				ask(where+" by "+name, false, q, seeks...)
+				q.After = cursor
+				if name == "most due" {
+					q.After = storage.CursorAt(incident.Ticket{ID: 777, Priority: 2})
+				}
+				ask(where+" by "+name+", a page on", false, q, seeks...)
+			}
+		}
+		return nil
+	}))
+	text, args := count(s.dialect, storage.Query{Kinds: kind, Phases: open})
+	return append(list,
+		asked{name: "count", text: text, args: args, seeks: []string{"kind"}},
+		asked{name: "kinds", text: allKinds(s.dialect), seeks: []string{"kind"}},
+		asked{name: "history", text: selectRecords + "(r.seq > ? AND ticket = ?) ORDER BY version", args: []any{int64(0), int64(0), int64(7)}, seeks: []string{"ticket"}, found: true},
+		asked{name: "feed", text: selectRecords + "(r.seq > ?) ORDER BY r.seq LIMIT ?", args: []any{int64(100), int64(100), int64(10)}, seeks: []string{"seq"}},
+		asked{name: "claim", text: "SELECT ticket FROM claims WHERE space = ? AND sum = ?", args: []any{"message-id", []byte{1}}, seeks: []string{"space", "sum"}},
+		asked{name: "ready", text: "SELECT number FROM outgoing WHERE status = ? AND next_try <= ? AND lease <= ?", args: []any{"queued", int64(0), int64(0)}, seeks: []string{"status", "next_try"}},
+	)
+}
+
+// node is a part of a plan.
+type node struct {
+	Type  string  `json:"Node Type"`
+	Index string  `json:"Index Name"`
+	Table string  `json:"Relation Name"`
+	Cond  string  `json:"Index Cond"`
+	Cost  float64 `json:"Total Cost"`
+	Plans []node
+}
+
+// judge returns what is wrong with a plan, and the indexes that it uses.
+func (a asked) judge(plan []node) (faults, indexes []string) {
+	var seeks []string
+	var walk func(n node, sorted bool)
+	walk = func(n node, sorted bool) {
+		switch n.Type {
+		case "Seq Scan":
+			faults = append(faults, "scans "+n.Table)
+		case "Sort", "Incremental Sort":
+			sorted = true
+		case "Limit":
+			sorted = false
+		case "Index Scan", "Index Only Scan", "Bitmap Index Scan":
+			short := n.Index == "tickets_long" || n.Index == "tickets_held" // few of many: all that they hold
+			if n.Cond == "" && !short {
+				faults = append(faults, "scans "+n.Index)
+			}
+			if sorted && !short && !a.found {
+				faults = append(faults, "sorts what "+n.Index+" gives")
+			}
+			seeks, indexes = append(seeks, n.Cond), append(indexes, n.Index)
+		}
+		for _, p := range n.Plans {
+			walk(p, sorted)
+		}
+	}
+	for _, n := range plan {
+		walk(n, false)
+	}
+	if !slices.ContainsFunc(seeks, func(cond string) bool {
+		return !slices.ContainsFunc(a.seeks, func(column string) bool { return !regexp.MustCompile(`\b` + column + `\b`).MatchString(cond) })
+	}) {
+		faults = append(faults, fmt.Sprintf("no index is asked for %v", a.seeks))
+	}
+	return faults, indexes
+}
+
+var sqliteStep = regexp.MustCompile(`^(SCAN|SEARCH) (\w+)(?: USING (?:COVERING )?(?:INDEX (\w+)|(?:INTEGER )?PRIMARY KEY)(?: \((.*)\))?)?`)
+
+// sqlitePlan reads EXPLAIN QUERY PLAN in PostgreSQL's words.
+func sqlitePlan(t *testing.T, c *sql.Conn, a asked) (plan []node) {
+	t.Helper()
+	rows, err := c.QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+a.text, a.args...)
+	require.NoError(t, err, a.text)
+	defer rows.Close()
+	var scans []node
+	sorted := false
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
+		sorted = sorted || strings.HasPrefix(detail, "USE TEMP B-TREE")
+		step := sqliteStep.FindStringSubmatch(detail)
+		switch {
+		case step == nil, step[2] == "CONSTANT", step[2] == "k", step[2] == "json_each": // no table
+		case step[1] == "SCAN" && step[3] == "" && step[4] == "":
+			scans = append(scans, node{Type: "Seq Scan", Table: step[2]})
+		default:
+			scans = append(scans, node{Type: "Index Scan", Index: step[3], Cond: strings.ReplaceAll(step[4], "rowid", "id seq")})
+		}
+	}
+	require.NoError(t, rows.Err())
+	if sorted {
+		return []node{{Type: "Sort", Plans: scans}}
+	}
+	return scans
+}
+
+// postgresPlan returns the plan of a prepared statement: for these arguments, or
+// for any.
+func postgresPlan(t *testing.T, c *sql.Conn, a asked, mode string) node {
+	t.Helper()
+	ctx := context.Background()
+	execute := "EXPLAIN (FORMAT JSON) EXECUTE asked"
+	if len(a.args) > 0 {
+		var literals []string
+		for _, arg := range a.args {
+			literal := `'\x07'` // bytes
+			switch arg := arg.(type) {
+			case string:
+				literal = "'" + arg + "'"
+			case int64, int:
+				literal = fmt.Sprintf("'%d'", arg)
+			}
+			literals = append(literals, literal)
+		}
+		execute += "(" + strings.Join(literals, ", ") + ")"
+	}
+	_, err := c.ExecContext(ctx, "SET plan_cache_mode = "+mode+"; PREPARE asked AS "+postgresText(a.text))
+	require.NoError(t, err, a.text)
+	defer c.ExecContext(ctx, "DEALLOCATE asked; RESET plan_cache_mode")
+	var text []byte
+	require.NoError(t, c.QueryRowContext(ctx, execute).Scan(&text), execute)
+	var explained []struct{ Plan node }
+	require.NoError(t, json.Unmarshal(text, &explained))
+	return explained[0].Plan
+}
+
+// crowd opens many tickets of every sort.
+func crowd(t *testing.T, s *Store, n int) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(1, 1))
+	kinds := []incident.Kind{incident.KindReport, incident.KindIncident, incident.KindInvestigation, incident.KindBlock}
+	phases := []incident.Phase{incident.Initial, incident.Active, incident.Inactive}
+	require.NoError(t, s.Update(context.Background(), func(ctx context.Context, tx storage.Tx) error {
+		var records []incident.Record
+		for id := range incident.ID(n) {
+			when := time.UnixMicro(random.Int64N(1e15)).UTC()
+			opened := incident.Opened{
+				Kind: kinds[random.IntN(4)], Status: incident.Status(fmt.Sprintf("s%d", random.IntN(6))), Phase: phases[random.IntN(3)],
+				Owner: incident.Actor(fmt.Sprintf("handler:%d", random.IntN(20))), Constituency: fmt.Sprintf("c%d", random.IntN(20)), Priority: random.IntN(5),
+				Fields: map[string][]string{"outcome": {fmt.Sprint(id)}},
+				Content: incident.OpenedContent{
+					Subject:    fmt.Sprintf("Case %d", random.IntN(1000)),
+					Requestors: []incident.Party{{Address: fmt.Sprintf("r%d@example.org", id)}},
+					Observables: []incident.Observable{
+						{Kind: incident.Address, Value: fmt.Sprintf("192.0.%d.%d", id/250, id%250)},
+						{Kind: incident.Host, Value: fmt.Sprintf("h%d.example.net", id)},
+					},
+				},
+			}
+			if id > 10 {
+				opened.Parents = []incident.ID{id / 10}
+			}
+			events := []incident.Event{opened}
+			if id%3 > 0 {
+				events = append(events, incident.DueSet{Due: &when})
+			}
+			if id%50 == 0 {
+				events = append(events, incident.Edited{Wake: &when}, incident.Held{Reason: "test"})
+			}
+			ticket := incident.Ticket{}
+			for _, ev := range events {
+				r := incident.Record{Ticket: id + 1, At: when}
+				require.NoError(t, r.Encode(ev))
+				incident.Seal(ticket, &r)
+				ticket = incident.Apply(ticket, r)
+				records = append(records, r)
+			}
+		}
+		if err := tx.Append(ctx, records...); err != nil {
+			return err
+		}
+		for id := range incident.ID(n) {
+			if _, err := tx.Claim(ctx, storage.Key{Space: "message-id", Value: fmt.Sprint(id)}, id+1); err != nil {
+				return err
+			}
+			if err := tx.PutOutgoing(ctx, storage.Outgoing{Ticket: id + 1, Version: 1, Status: storage.Sent, NextTry: time.UnixMicro(int64(id))}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// testPlans drops each index in turn, and the plans have to become worse: so the
+// test sees it when one is missing, and none is superfluous.
+func testPlans(t *testing.T, db *sql.DB, list []asked, plan func(*sql.Conn, asked) []node, indexes string) {
+	t.Helper()
+	ctx := context.Background()
+	c, err := db.Conn(ctx)
+	require.NoError(t, err)
+	defer c.Close()
+	users := map[string][]asked{} // of each index
+	for _, a := range list {
+		faults, indexes := a.judge(plan(c, a))
+		assert.Empty(t, faults, a.name)
+		for _, index := range indexes {
+			users[index] = append(users[index], a)
+		}
+	}
+
+	var names []string
+	rows, err := c.QueryContext(ctx, indexes)
+	require.NoError(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		require.NoError(t, rows.Scan(&name))
+		names = append(names, name)
+	}
+	require.NoError(t, rows.Close())
+	require.Greater(t, len(names), 20)
+	for _, name := range names {
+		for _, text := range []string{"BEGIN", "DROP INDEX " + name} {
+			_, err := c.ExecContext(ctx, text)
+			require.NoError(t, err)
+		}
+		assert.True(t, slices.ContainsFunc(users[name], func(a asked) bool {
+			faults, _ := a.judge(plan(c, a))
+			return len(faults) > 0
+		}), "nothing needs the index %s", name)
+		_, err = c.ExecContext(ctx, "ROLLBACK")
+		require.NoError(t, err)
+	}
+}
+
+// multiply copies all tickets n times.
+const multiply = `
+	INSERT INTO tickets (id, version, hash, vocabulary, kind, status, phase, state, owner, constituency, priority, linked, held, created, updated, due, wake, subject, document)
+		SELECT id + 4000 * n, version, hash, vocabulary, kind, status, phase, state, owner, constituency, priority, linked, held, created + n, updated + n, due + n, wake + n, subject || n, document
+		FROM tickets, generate_series(1, 4) n;
+	INSERT INTO ticket_observables SELECT key || n, ticket + 4000 * n FROM ticket_observables, generate_series(1, 4) n;
+	INSERT INTO ticket_names SELECT key || n, ticket + 4000 * n FROM ticket_names, generate_series(1, 4) n`
+
+func TestPlansOfSQLite(t *testing.T) {
+	t.Parallel()
 	db, err := sql.Open("sqlite", SQLiteDSN(filepath.Join(t.TempDir(), "desk.db")))
 	require.NoError(t, err)
 	defer db.Close()
 	s, err := New(context.Background(), db, Config{})
 	require.NoError(t, err)
 	defer s.Close()
-
-	const sort = "TEMP B-TREE"
-	kind := []incident.Kind{incident.KindReport}
-	phase := []incident.Phase{incident.Initial}
-	now := time.Now()
-	page := storage.CursorAt(incident.Ticket{ID: 7, Due: &now})
-	for _, test := range []struct {
-		name  string
-		query storage.Query
-		plan  []string // in it
-		never []string
-	}{
-		{"ids", storage.Query{IDs: []incident.ID{1, 2, 3}}, []string{"INTEGER PRIMARY KEY (rowid=?)"}, nil},
-		{"all, a page on", storage.Query{After: page, Limit: 50}, []string{"INTEGER PRIMARY KEY (rowid>?)"}, nil},
-		{"highest id", storage.Query{Order: []storage.Order{{Column: storage.ByID, Descending: true}}, Limit: 1}, nil, nil},
-		{"new and unlinked", storage.Query{Kinds: kind, Phases: phase, Links: storage.Unlinked, Limit: 50}, []string{"tickets_phase (kind=? AND phase=?)"}, nil},
-		{"open children", storage.Query{Parent: 7, Phases: []incident.Phase{incident.Initial, incident.Active}}, []string{"ticket_parents USING PRIMARY KEY (parent=?)"}, nil},
-		{"mine", storage.Query{Owners: []incident.Actor{"handler:alice"}}, []string{"tickets_owner (owner=?)"}, []string{sort}},
-		{"due", storage.Query{DueBefore: now}, []string{"tickets_due (due<?)"}, nil},
-		{"most due", storage.Query{Order: storage.MostDue(), Limit: 50}, []string{"tickets_due"}, nil},
-		{"to wake", storage.Query{WakeBy: now}, []string{"tickets_wake (wake<?)"}, nil},
-		{"held", storage.Query{Held: storage.HeldOnly}, []string{"tickets_held"}, []string{sort}},
-		{"updated", storage.Query{UpdatedSince: now}, []string{"tickets_updated (updated>?)"}, nil},
-		{"touches", storage.Query{Touches: netip.MustParsePrefix("192.0.2.0/24")}, []string{"ticket_observables USING PRIMARY KEY (key>? AND key<?)", "ticket_observables USING PRIMARY KEY (key=?)"}, nil},
-		{"under", storage.Query{Under: "example.org"}, []string{"ticket_names USING PRIMARY KEY (key>? AND key<?)"}, nil},
-		{"mail", storage.Query{Mail: "bob@example.org"}, []string{"ticket_names USING PRIMARY KEY (key=?)"}, nil},
-		{"field", storage.Query{Fields: []storage.Field{{Name: "a", Value: "b"}}}, []string{"ticket_fields USING PRIMARY KEY (name=? AND value=?)"}, nil},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			text, args, err := find(s.dialect, test.query)
+	crowd(t, s, 4000)
+	for _, analyze := range []string{"", "ANALYZE"} { // few ever call it
+		t.Run(analyze, func(t *testing.T) {
+			_, err := db.Exec(analyze)
 			require.NoError(t, err)
-			plan := explainPlan(t, db, text, args)
-			for _, want := range test.plan {
-				assert.Contains(t, plan, want)
-			}
-			if strings.Contains(plan, "SCAN tickets\n") { // may only go in order, up to the LIMIT
-				assert.NotContains(t, plan, sort)
-				assert.NotZero(t, test.query.Limit, plan)
-			}
-			for _, never := range test.never {
-				assert.NotContains(t, plan, never)
-			}
-		})
-	}
-	for _, test := range []struct{ name, text, plan string }{
-		{"history", selectRecords + "(r.seq > ? AND ticket = ?) ORDER BY version", "sqlite_autoindex_records_1 (ticket=?)"},
-		{"feed", selectRecords + "(r.seq > ?) ORDER BY r.seq LIMIT 10", "SEARCH r USING INTEGER PRIMARY KEY (rowid>?)"},
-		{"claim", "SELECT ticket FROM claims WHERE space = ? AND sum = ?", "PRIMARY KEY (space=? AND sum=?)"},
-		{"ready", "SELECT number FROM outgoing WHERE status = ? AND next_try <= ? AND lease <= ?", "outgoing_ready (status=? AND next_try<?)"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			assert.Contains(t, explainPlan(t, db, test.text, make([]any, strings.Count(test.text, "?"))), test.plan)
+			testPlans(t, db, questions(t, s), func(c *sql.Conn, a asked) []node { return sqlitePlan(t, c, a) },
+				"SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
 		})
 	}
 }
 
-func explainPlan(t *testing.T, db *sql.DB, text string, args []any) string {
-	t.Helper()
-	rows, err := db.Query("EXPLAIN QUERY PLAN "+text, args...)
+func TestPlansOfPostgreSQL(t *testing.T) {
+	t.Parallel()
+	db, err := sql.Open(postgrestest.Driver, postgrestest.New(t))
 	require.NoError(t, err)
-	defer rows.Close()
-	var plan strings.Builder
-	for rows.Next() {
-		var id, parent, unused int
-		var detail string
-		require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
-		plan.WriteString(detail + "\n")
+	defer db.Close()
+	s, err := New(context.Background(), db, Config{Dialect: PostgreSQL})
+	require.NoError(t, err)
+	defer s.Close()
+	crowd(t, s, 4000)
+	require.NoError(t, s.View(context.Background(), func(ctx context.Context, r storage.Reader) error {
+		var mode string
+		_, err := r.(*reader).c.first(ctx, "SELECT current_setting('plan_cache_mode')", nil, &mode)
+		require.Equal(t, "force_custom_plan", mode, "in views, each plan is made for its arguments")
+		return err
+	}))
+	for _, text := range []string{multiply, "VACUUM ANALYZE"} {
+		_, err := db.Exec(text)
+		require.NoError(t, err)
 	}
-	require.NoError(t, rows.Err())
-	return plan.String()
+	testPlans(t, db, questions(t, s), func(c *sql.Conn, a asked) []node {
+		custom := postgresPlan(t, c, a, "force_custom_plan")
+		if a.views {
+			return []node{custom}
+		}
+		generic := postgresPlan(t, c, a, "force_generic_plan")
+		if generic.Cost > custom.Cost { // the server does not take it then
+			return []node{custom}
+		}
+		return []node{custom, generic}
+	}, `SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
+		WHERE relnamespace = current_schema()::regnamespace AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)`)
 }

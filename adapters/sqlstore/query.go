@@ -2,6 +2,9 @@ package sqlstore
 
 import (
 	"math"
+	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,10 +19,7 @@ type clause struct {
 }
 
 // conditions are clauses that must all hold.
-type conditions struct {
-	list []clause
-	err  error
-}
+type conditions struct{ list []clause }
 
 func (w *conditions) add(text string, args ...any) {
 	w.list = append(w.list, clause{text, args})
@@ -61,42 +61,49 @@ func amongIDs(w *conditions, d *dialect, column string, list []incident.ID) {
 		w.add(column+" = ?", int64(list[0]))
 		return
 	}
-	ids := make([]int64, len(list))
+	ids := []byte{d.brackets[0]}
 	for i, id := range list {
-		ids[i] = int64(id)
+		if i > 0 {
+			ids = append(ids, ',')
+		}
+		ids = strconv.AppendInt(ids, int64(id), 10)
 	}
-	arg, err := d.idList(ids)
-	if err != nil {
-		w.err = err
-	}
-	w.add(column+" IN "+d.ids, arg)
+	w.add(column+" "+d.inIDs, string(append(ids, d.brackets[1])))
 }
 
 // marks returns n question marks.
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
-// find returns the statement for Reader.Find.
-func find(d *dialect, q storage.Query) (string, []any, error) {
+// sorted returns the statement for Reader.Find where no index gives the order.
+// The + keeps databases from walking all tickets by id, up to the few that match.
+func sorted(d *dialect, q storage.Query, terms []orderTerm) (string, []any) {
 	w := matching(d, q)
-	terms := orderOf(q)
 	if q.After != nil {
 		w.list = append(w.list, behind(terms))
 	}
 	where := join(w.list, "AND")
-	order := orderBy(terms)
+	order := strings.Replace(orderBy(terms), " id", " +id", 1)
 	if q.Limit <= 0 {
-		return "SELECT document FROM tickets WHERE " + where.text + order, where.args, w.err
+		return "SELECT document FROM tickets WHERE " + where.text + order, where.args
 	}
 	// Sorting carries all that is selected, so the documents come last.
 	return "SELECT document FROM tickets WHERE id IN (SELECT id FROM tickets WHERE " + where.text + order + " LIMIT ?)" + order,
-		append(where.args, q.Limit), w.err
+		append(where.args, q.Limit)
 }
 
 // count returns the statement for Reader.Count.
-func count(d *dialect, q storage.Query) (string, []any, error) {
+func count(d *dialect, q storage.Query) (string, []any) {
 	w := matching(d, q)
+	if opens := openValues(q.Phases); len(opens) == 1 && listed(q) {
+		w.add(opens[0])
+	}
 	where := join(w.list, "AND")
-	return "SELECT count(*) FROM tickets WHERE " + where.text, where.args, w.err
+	text := "SELECT count(*) FROM tickets WHERE " + where.text
+	if !d.long || !listed(q) {
+		return text, where.args
+	}
+	// Indexes of lists leave long tickets out.
+	return "SELECT (" + text + " AND long = 0) + (" + text + " AND long = 1)", append(slices.Clone(where.args), where.args...)
 }
 
 // matching is [storage.Query.Match] in SQL.
@@ -134,29 +141,31 @@ func matching(d *dialect, q storage.Query) *conditions {
 	default:
 		w.add("due IS NULL")
 	}
-	// As plain ranges these would lose to a scan that is in order already.
 	if !q.DueBefore.IsZero() {
-		w.add("id IN (SELECT id FROM tickets WHERE due < ?)", microsUp(q.DueBefore))
+		w.add("due < ?", microsUp(q.DueBefore))
 	}
 	if !q.WakeBy.IsZero() {
-		w.add("id IN (SELECT id FROM tickets WHERE wake <= ?)", micros(q.WakeBy))
+		w.add("wake <= ?", micros(q.WakeBy))
 	}
 	if !q.UpdatedSince.IsZero() {
-		w.add("id IN (SELECT id FROM tickets WHERE updated >= ?)", microsUp(q.UpdatedSince))
+		w.add("updated >= ?", microsUp(q.UpdatedSince))
 	}
 	for _, f := range q.Fields {
-		w.add("id IN (SELECT ticket FROM ticket_fields WHERE name = ? AND value = ?)", f.Name, f.Value)
+		field := join([]clause{d.is("name", f.Name), d.is("value", f.Value)}, "AND")
+		w.add("id IN (SELECT ticket FROM ticket_fields WHERE "+field.text+")", field.args...)
 	}
 	if q.Touches.IsValid() {
-		touching(w, q)
+		touching(w, d, q)
 	}
 	if q.Under != "" {
 		// Keys end with a dot, and "/" is the next byte.
 		from := incident.DomainKey(q.Under)
-		w.add("id IN (SELECT ticket FROM ticket_names WHERE key >= ? AND key < ?)", from, strings.TrimSuffix(from, ".")+"/")
+		under := d.between("key", from, strings.TrimSuffix(from, ".")+"/")
+		w.add("id IN (SELECT ticket FROM ticket_names WHERE "+under.text+")", under.args...)
 	}
 	if q.Mail != "" {
-		w.add("id IN (SELECT ticket FROM ticket_names WHERE key = ?)", incident.MailKey(q.Mail))
+		mail := d.is("key", incident.MailKey(q.Mail))
+		w.add("id IN (SELECT ticket FROM ticket_names WHERE "+mail.text+")", mail.args...)
 	}
 	if q.Scope != nil {
 		covering(w, *q.Scope)
@@ -166,27 +175,28 @@ func matching(d *dialect, q storage.Query) *conditions {
 
 // touching asks for an address or network inside the one asked, all of which lie
 // in one range of keys, or for a network around it: one exact key per length.
-func touching(w *conditions, q storage.Query) {
+func touching(w *conditions, d *dialect, q storage.Query) {
 	asked, ok := incident.PrefixOf(q.Touches, incident.RoleUnknown).Network()
 	if !ok {
 		w.add("FALSE")
 		return
 	}
 	from, to := incident.PrefixKeyRange(asked)
-	const keys = "SELECT ticket FROM ticket_observables WHERE key"
+	inside := d.between("key", from, to+"0") // to is meant too
+	const keys = "SELECT ticket FROM ticket_observables WHERE "
 	if asked.Bits() == 0 {
-		w.add("id IN ("+keys+" >= ? AND key <= ?)", from, to)
+		w.add("id IN ("+keys+inside.text+")", inside.args...)
 		return
 	}
-	args := []any{from, to}
+	args := inside.args
 	for bits := range asked.Bits() {
-		around, err := asked.Addr().Prefix(bits)
-		if err != nil {
-			w.err = err
-		}
-		args = append(args, incident.PrefixKey(around))
+		args = append(args, incident.PrefixKey(netip.PrefixFrom(asked.Addr(), bits).Masked()))
 	}
-	w.add("id IN ("+keys+" >= ? AND key <= ? UNION ALL "+keys+" IN ("+marks(asked.Bits())+"))", args...)
+	key := "key"
+	if d.head != nil {
+		key = d.head(key) // all of it: these keys are short
+	}
+	w.add("id IN ("+keys+inside.text+" UNION ALL "+keys+key+" IN ("+marks(asked.Bits())+"))", args...)
 }
 
 // covering is [storage.Scope.Covers] in SQL.
@@ -212,7 +222,7 @@ func covering(w *conditions, scope storage.Scope) {
 type orderTerm struct {
 	column     string
 	descending bool
-	at         any // nil: the cursor has no due date
+	at         any
 }
 
 // orderOf returns the columns of [storage.Query.Compare]: those that can still
@@ -229,32 +239,35 @@ func orderOf(q storage.Query) []orderTerm {
 			continue
 		}
 		seen[o.Column] = true
-		var at any
+		term := orderTerm{column: string(o.Column), descending: o.Descending}
 		switch o.Column {
 		case storage.ByID:
-			at = int64(min(after.ID, incident.MaxID))
+			term.at = int64(min(after.ID, incident.MaxID))
 		case storage.ByKind:
-			at = string(after.Kind)
+			term.at = string(after.Kind)
 		case storage.ByStatus:
-			at = string(after.Status)
+			term.at = string(after.Status)
 		case storage.ByOwner:
-			at = string(after.Owner)
+			term.at = string(after.Owner)
 		case storage.ByConstituency:
-			at = after.Constituency
+			term.at = after.Constituency
 		case storage.ByPriority:
-			at = after.Priority
+			term.at = int64(after.Priority)
 		case storage.ByDue:
-			at = microsOrNull(after.Due)
+			term.column, term.at = "due_order", int64(math.MinInt64) // an unset date comes first
+			if after.Due != nil {
+				term.at = micros(*after.Due)
+			}
 		case storage.ByCreated:
-			at = micros(after.Created)
+			term.at = micros(after.Created)
 		case storage.ByUpdated:
-			at = micros(after.Updated)
+			term.at = micros(after.Updated)
 		case storage.BySubject:
-			at = after.Subject
+			term.at = after.Subject
 		default:
 			continue // Compare ignores it too
 		}
-		terms = append(terms, orderTerm{column: string(o.Column), descending: o.Descending, at: at})
+		terms = append(terms, term)
 	}
 	return terms
 }
@@ -262,65 +275,42 @@ func orderOf(q storage.Query) []orderTerm {
 func orderBy(terms []orderTerm) string {
 	var list []string
 	for _, t := range terms {
-		text := t.column
 		if t.descending {
-			text += " DESC"
+			list = append(list, t.column+" DESC")
+		} else {
+			list = append(list, t.column)
 		}
-		if t.column == string(storage.ByDue) {
-			if t.descending {
-				text += " NULLS LAST"
-			} else {
-				text += " NULLS FIRST"
-			}
-		}
-		list = append(list, text)
 	}
 	return " ORDER BY " + strings.Join(list, ", ")
 }
 
-// behind asks for tickets behind the cursor: equal in the first n columns and
-// beyond it in the next one, for any n.
-func behind(terms []orderTerm) clause {
+// beyond asks for tickets behind the cursor: one clause per column, which asks
+// for the same values in the columns before it and a later one in it. What meets
+// a clause comes before all that meets a later one.
+func beyond(terms []orderTerm) []clause {
 	var either []clause
-	var equal []clause
-	for _, t := range terms {
-		if beyond, possible := t.beyond(); possible {
-			either = append(either, join(append(equal[:len(equal):len(equal)], beyond), "AND"))
+	for i := len(terms) - 1; i >= 0; i-- {
+		var all []clause
+		for _, t := range terms[:i] {
+			all = append(all, clause{t.column + " = ?", []any{t.at}})
 		}
-		equal = append(equal, t.equal())
-	}
-	all := join(either, "OR")
-	// Tells the database where in an index to begin.
-	if first := terms[0]; first.at != nil && !(first.descending && first.column == string(storage.ByDue)) {
-		sign := " >= ?"
-		if first.descending {
-			sign = " <= ?"
+		sign := " > ?"
+		if terms[i].descending {
+			sign = " < ?"
 		}
-		return join([]clause{{first.column + sign, []any{first.at}}, all}, "AND")
+		either = append(either, join(append(all, clause{terms[i].column + sign, []any{terms[i].at}}), "AND"))
 	}
-	return all
+	return either
 }
 
-func (t orderTerm) equal() clause {
-	if t.at == nil {
-		return clause{text: t.column + " IS NULL"}
+// behind is all of beyond in one clause.
+func behind(terms []orderTerm) clause {
+	first := terms[0]
+	sign := " >= ?" // tells the database where in an index to begin
+	if first.descending {
+		sign = " <= ?"
 	}
-	return clause{t.column + " = ?", []any{t.at}}
-}
-
-// beyond is false when nothing can lie beyond: descending, unset comes last.
-func (t orderTerm) beyond() (clause, bool) {
-	switch {
-	case t.at == nil && t.descending:
-		return clause{}, false
-	case t.at == nil:
-		return clause{text: t.column + " IS NOT NULL"}, true
-	case !t.descending:
-		return clause{t.column + " > ?", []any{t.at}}, true
-	case t.column == string(storage.ByDue):
-		return clause{"(due < ? OR due IS NULL)", []any{t.at}}, true
-	}
-	return clause{t.column + " < ?", []any{t.at}}, true
+	return join([]clause{{first.column + sign, []any{first.at}}, join(beyond(terms), "OR")}, "AND")
 }
 
 // micros returns a time as columns keep it, cut to microseconds; times that no

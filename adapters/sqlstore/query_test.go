@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"math"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/airtight-csirt/airtight/adapters/sqlstore/postgrestest"
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/storage"
 )
@@ -46,7 +48,7 @@ func TestOrderEndsWithTheID(t *testing.T) {
 	due := storage.Order{Column: storage.ByDue}
 	down := storage.Order{Column: storage.ByID, Descending: true}
 	assert.Equal(t, []string{"idfalse"}, columns())
-	assert.Equal(t, []string{"duefalse", "idfalse"}, columns(due, storage.Order{Column: "weather"}, storage.Order{Column: storage.ByDue, Descending: true}))
+	assert.Equal(t, []string{"due_orderfalse", "idfalse"}, columns(due, storage.Order{Column: "weather"}, storage.Order{Column: storage.ByDue, Descending: true}))
 	assert.Equal(t, []string{"idtrue"}, columns(down, due), "nothing can decide after the id")
 }
 
@@ -208,4 +210,25 @@ func TestARollBackByTheDatabase(t *testing.T) {
 		_, err := r.OpenBlob(ctx, digest)
 		return err
 	}))
+}
+
+// The connection that writes may not hold the lock for ever; it goes back as it
+// came.
+func TestWriterMayNotIdle(t *testing.T) {
+	db, err := sql.Open(postgrestest.Driver, postgrestest.New(t))
+	require.NoError(t, err)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	s, err := New(context.Background(), db, Config{Dialect: PostgreSQL})
+	require.NoError(t, err)
+	const show = "SELECT current_setting('idle_in_transaction_session_timeout')"
+	var timeout string
+	require.NoError(t, s.Update(context.Background(), func(ctx context.Context, got storage.Tx) error {
+		_, err := got.(*tx).c.first(ctx, show, nil, &timeout)
+		return err
+	}))
+	assert.Equal(t, "1min", timeout)
+	require.NoError(t, s.Close())
+	require.NoError(t, db.QueryRow(show).Scan(&timeout))
+	assert.Equal(t, "0", timeout)
 }

@@ -60,14 +60,28 @@ func (r *reader) Find(ctx context.Context, q storage.Query) ([]incident.Ticket, 
 	if err := r.usable(ctx); err != nil {
 		return nil, err
 	}
-	text, args, err := find(r.c.dialect, q)
+	if len(q.Order) > 0 && q.Order[0].Column == storage.ByKind {
+		return r.byKind(ctx, q)
+	}
+	text, args, err := r.find(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	var found []incident.Ticket
 	var document sql.RawBytes
+	var dest []any
 	err = r.c.each(ctx, text, args, func(rows *sql.Rows) error {
-		if err := rows.Scan(&document); err != nil {
+		if dest == nil {
+			columns, err := rows.Columns()
+			if err != nil {
+				return err
+			}
+			dest = append(dest, &document)
+			for range columns[1:] {
+				dest = append(dest, new(sql.RawBytes))
+			}
+		}
+		if err := rows.Scan(dest...); err != nil {
 			return err
 		}
 		t, err := decodeTicket(document)
@@ -85,12 +99,9 @@ func (r *reader) Count(ctx context.Context, q storage.Query) (int, error) {
 	if err := r.usable(ctx); err != nil {
 		return 0, err
 	}
-	text, args, err := count(r.c.dialect, q)
-	if err != nil {
-		return 0, err
-	}
+	text, args := count(r.c.dialect, q)
 	n := 0
-	err = r.c.each(ctx, text, args, func(rows *sql.Rows) error { return rows.Scan(&n) })
+	err := r.c.each(ctx, text, args, func(rows *sql.Rows) error { return rows.Scan(&n) })
 	return n, err
 }
 

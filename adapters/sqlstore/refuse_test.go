@@ -188,7 +188,7 @@ func TestNewRefusesWhatItCannotWrite(t *testing.T) {
 	})
 	t.Run("no dialect", func(t *testing.T) {
 		_, err := sqlstore.New(context.Background(), new(sql.DB), sqlstore.Config{Dialect: 99})
-		assert.ErrorContains(t, err, "unknown dialect 99: allowed is SQLite")
+		assert.ErrorContains(t, err, "unknown dialect 99: allowed are SQLite and PostgreSQL")
 	})
 }
 

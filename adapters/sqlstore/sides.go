@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/storage"
@@ -11,22 +12,22 @@ import (
 
 // side is a table beside tickets that searches go through.
 type side struct {
-	insert, remove string
-	width          int                                        // columns beside the ticket
-	same           func(before, now incident.Ticket) bool     // quick; true only if the rows are equal
-	rows           func(t incident.Ticket, add func(sideRow)) // may add a row twice
+	table   string
+	columns []string                                   // beside the ticket
+	same    func(before, now incident.Ticket) bool     // quick; true only if the rows are equal
+	rows    func(t incident.Ticket, add func(sideRow)) // may add a row twice
 }
 
-// sideRow holds the columns beside the ticket; a second one may be unused.
+// sideRow holds the columns beside the ticket, of type int64 or string; a second
+// one may be unused.
 type sideRow [2]any
 
 func sides() []side {
 	return []side{
 		{
-			insert: "INSERT INTO ticket_parents (parent, ticket) VALUES ",
-			remove: "DELETE FROM ticket_parents WHERE parent = ? AND ticket = ?",
-			width:  1,
-			same:   func(a, b incident.Ticket) bool { return slices.Equal(a.Parents, b.Parents) },
+			table:   "ticket_parents",
+			columns: []string{"parent"},
+			same:    func(a, b incident.Ticket) bool { return slices.Equal(a.Parents, b.Parents) },
 			rows: func(t incident.Ticket, add func(sideRow)) {
 				for _, id := range t.Parents {
 					add(sideRow{int64(id)})
@@ -34,10 +35,9 @@ func sides() []side {
 			},
 		},
 		{
-			insert: "INSERT INTO ticket_observables (key, ticket) VALUES ",
-			remove: "DELETE FROM ticket_observables WHERE key = ? AND ticket = ?",
-			width:  1,
-			same:   sameObservables,
+			table:   "ticket_observables",
+			columns: []string{"key"},
+			same:    sameObservables,
 			rows: func(t incident.Ticket, add func(sideRow)) {
 				for _, o := range t.Observables {
 					add(sideRow{o.Key()})
@@ -45,9 +45,8 @@ func sides() []side {
 			},
 		},
 		{
-			insert: "INSERT INTO ticket_names (key, ticket) VALUES ",
-			remove: "DELETE FROM ticket_names WHERE key = ? AND ticket = ?",
-			width:  1,
+			table:   "ticket_names",
+			columns: []string{"key"},
 			same: func(a, b incident.Ticket) bool {
 				return sameObservables(a, b) && slices.Equal(a.Requestors, b.Requestors) &&
 					slices.Equal(a.Cc, b.Cc) && slices.Equal(a.Contacts, b.Contacts)
@@ -64,10 +63,9 @@ func sides() []side {
 			},
 		},
 		{
-			insert: "INSERT INTO ticket_fields (name, value, ticket) VALUES ",
-			remove: "DELETE FROM ticket_fields WHERE name = ? AND value = ? AND ticket = ?",
-			width:  2,
-			same:   func(a, b incident.Ticket) bool { return maps.EqualFunc(a.Fields, b.Fields, slices.Equal[[]string]) },
+			table:   "ticket_fields",
+			columns: []string{"name", "value"},
+			same:    func(a, b incident.Ticket) bool { return maps.EqualFunc(a.Fields, b.Fields, slices.Equal[[]string]) },
 			rows: func(t incident.Ticket, add func(sideRow)) {
 				for name, values := range t.Fields {
 					for _, v := range values {
@@ -94,15 +92,25 @@ func (c *conn) putSides(ctx context.Context, before, now incident.Ticket) error 
 			delete(gone, r)
 			if !had[r] {
 				had[r] = true
-				come = append(come, append(slices.Clone(r[:s.width]), int64(now.ID)))
+				come = append(come, append(slices.Clone(r[:len(s.columns)]), int64(now.ID)))
 			}
 		})
 		for r := range gone {
-			if _, err := c.exec(ctx, s.remove, append(slices.Clone(r[:s.width]), int64(now.ID))...); err != nil {
+			w := &conditions{}
+			w.add("ticket = ?", int64(now.ID))
+			for i, column := range s.columns {
+				if text, ok := r[i].(string); ok {
+					w.list = append(w.list, c.dialect.is(column, text))
+				} else {
+					w.add(column+" = ?", r[i])
+				}
+			}
+			where := join(w.list, "AND")
+			if _, err := c.exec(ctx, "DELETE FROM "+s.table+" WHERE "+where.text, where.args...); err != nil {
 				return err
 			}
 		}
-		if err := c.insert(ctx, s.insert, " ON CONFLICT DO NOTHING", come); err != nil {
+		if err := c.execAll(ctx, insert("INSERT INTO "+s.table+" ("+strings.Join(s.columns, ", ")+", ticket) VALUES ", come)); err != nil {
 			return err
 		}
 	}

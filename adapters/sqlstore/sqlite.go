@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -37,24 +36,33 @@ func SQLiteDSN(path string) string {
 func sqliteDialect() *dialect {
 	return &dialect{
 		migrations: "migrations/sqlite",
-		ids:        "(SELECT value FROM json_each(?))",
-		idList: func(ids []int64) (any, error) {
-			list, err := json.Marshal(ids)
-			return string(list), err
-		},
-		connect:       sqliteConnect,
-		check:         sqliteCheck,
-		alone:         sqliteInMemory,
-		recognise:     sqliteRecognise,
-		brand:         sqliteBrand,
+		patient:    true,
+		inIDs:      "IN (SELECT value FROM json_each(?))",
+		brackets:   "[]",
+		connect:    sqliteConnect,
+		check:      sqliteCheck,
+		alone:      sqliteInMemory,
+		recognise:  sqliteRecognise,
+		brand:      sqliteBrand,
+		writable:   sqliteWritable,
+
 		prepareWriter: sqlitePrepareWriter,
 		beginRead: func(ctx context.Context, c *conn) error {
 			_, err := c.exec(ctx, "BEGIN DEFERRED")
 			return err
 		},
 		beginWrite: sqliteBeginWrite,
+		join:       sqliteWritable, // a statement that writes nothing takes the lock all the same
 		release:    sqliteRelease,
-		fault:      sqliteFault,
+
+		fault: sqliteFault,
+		remedies: map[fault]string{
+			busy:     "another program has locked the database",
+			corrupt:  "check the path, then restore the file from a backup, or save what can be read of it (sqlite3 FILE .recover)",
+			readOnly: "make the file and its folder writable for this program, and open it without mode=ro",
+			full:     "make room where the file lies",
+			unopened: "the database cannot be opened: its folder has to exist, and this program to have the right to write there",
+		},
 		rolledBack: func(err error) bool { return strings.Contains(err.Error(), "no transaction is active") },
 	}
 }
@@ -74,6 +82,7 @@ func sqliteFault(err error) fault {
 		{"database disk image is malformed", corrupt},
 		{"malformed database schema", corrupt},
 		{"attempt to write a readonly database", readOnly},
+		{"database or disk is full", full},
 		{"unable to open database file", unopened},
 	} {
 		if strings.Contains(text, known.text) {
@@ -86,10 +95,12 @@ func sqliteFault(err error) fault {
 // sqliteCheck looks at the settings that hold for one connection. In memory,
 // there is nothing that could be lost and nobody to wait for.
 func sqliteCheck(ctx context.Context, c *conn) error {
-	memory, err := sqliteInMemory(ctx, c)
+	path, err := sqlitePath(ctx, c)
 	if err != nil {
 		return err
 	}
+	memory := path == ""
+	c.place = "the file " + path
 	var patience int64
 	for _, s := range []struct {
 		pragma string
@@ -127,24 +138,28 @@ func is(values ...string) func(string) bool {
 	}
 }
 
-// sqliteInMemory reports whether the main database has no file: each connection
-// then has one of its own.
-func sqliteInMemory(ctx context.Context, c *conn) (bool, error) {
-	file := ""
-	err := c.each(ctx, "PRAGMA database_list", nil, func(rows *sql.Rows) error {
+// sqlitePath returns where the main database lies; "" when it is in memory.
+func sqlitePath(ctx context.Context, c *conn) (path string, err error) {
+	err = c.each(ctx, "PRAGMA database_list", nil, func(rows *sql.Rows) error {
 		var number int
 		var name string
-		var path sql.NullString
-		err := rows.Scan(&number, &name, &path)
+		var file sql.NullString
+		err := rows.Scan(&number, &name, &file)
 		if name == "main" {
-			file = path.String
+			path = file.String
 		}
 		return err
 	})
-	return file == "", err
+	return path, err
 }
 
-func sqliteRecognise(ctx context.Context, c *conn) (mine bool, err error) {
+// sqliteInMemory reports whether each connection has a database of its own.
+func sqliteInMemory(ctx context.Context, c *conn) (bool, error) {
+	path, err := sqlitePath(ctx, c)
+	return path == "", err
+}
+
+func sqliteRecognise(ctx context.Context, c *conn, shared bool) (mine bool, err error) {
 	var id int64
 	if _, err := c.first(ctx, "PRAGMA application_id", nil, &id); err != nil {
 		return false, err
@@ -155,19 +170,23 @@ func sqliteRecognise(ctx context.Context, c *conn) (mine bool, err error) {
 			var name string
 			err := rows.Scan(&name)
 			tables = append(tables, name)
-			mine = mine || name == migrationsTable
 			return err
 		})
-	const remedy = "give the path of a new file, or of the database that this desk has used before"
-	switch {
-	case err != nil:
+	if err != nil {
 		return false, err
-	case id != 0 && id != sqliteApplicationID:
-		return false, fmt.Errorf("%w: the file has the application id %#x of another program: %s", ErrForeign, id, remedy)
-	case len(tables) > 0 && !mine:
-		return false, fmt.Errorf("%w: it holds tables of another program (%s): %s", ErrForeign, strings.Join(tables[:min(3, len(tables))], ", "), remedy)
 	}
-	return mine, nil
+	if id != 0 && id != sqliteApplicationID && !shared {
+		return false, fmt.Errorf("%w: the file has the application id %#x of another program: give the path of a new file, or of the database that this desk has used before",
+			ErrForeign, id)
+	}
+	return recognise(tables, shared, "give the path of a new file, or of the database that this desk has used before")
+}
+
+// sqliteWritable changes nothing, but may be refused: a read-only file is to be
+// known now.
+func sqliteWritable(ctx context.Context, c *conn) error {
+	_, err := c.exec(ctx, "DELETE FROM "+migrationsTable+" WHERE FALSE")
+	return err
 }
 
 func sqliteBrand(ctx context.Context, c *conn) error {

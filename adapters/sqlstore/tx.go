@@ -2,9 +2,12 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/storage"
@@ -20,6 +23,8 @@ type tx struct {
 	seq     int64                           // last given out
 	highest incident.ID                     // that Append has seen
 	given   incident.ID                     // last that NextID has returned
+	joined  bool                            // inside of the caller's transaction
+	marked  bool                            // its savepoint is set
 }
 
 var _ storage.Tx = (*tx)(nil)
@@ -37,8 +42,17 @@ func newTx(r *reader) *tx {
 func (t *tx) fail(err error) error {
 	if err != nil {
 		t.ended = err
+		t.undo()
 	}
 	return err
+}
+
+// writing is asked first by every method that writes.
+func (t *tx) writing(ctx context.Context) error {
+	if err := t.usable(ctx); err != nil {
+		return err
+	}
+	return t.fail(t.mark(ctx))
 }
 
 // Ticket implements [storage.Reader].
@@ -87,27 +101,24 @@ func (t *tx) NextID(ctx context.Context) (incident.ID, error) {
 
 // Append implements [storage.Tx]. Nothing is written unless all records fit.
 func (t *tx) Append(ctx context.Context, records ...incident.Record) error {
-	if err := t.usable(ctx); err != nil {
+	if err := t.writing(ctx); err != nil {
 		return err
 	}
 	return t.fail(t.append(ctx, records))
 }
 
 func (t *tx) append(ctx context.Context, records []incident.Record) error {
+	stored, err := t.stored(ctx, records)
+	if err != nil {
+		return err
+	}
 	type change struct{ before, now incident.Ticket }
 	changes := map[incident.ID]*change{}
 	var order []incident.ID
 	for _, r := range records {
-		if r.Ticket > incident.MaxID {
-			return fmt.Errorf("sqlstore: ticket %s has no number yet: take one from NextID", r.Ticket)
-		}
 		c, ok := changes[r.Ticket]
 		if !ok {
-			before, err := t.ticket(ctx, r.Ticket)
-			if err != nil && !errors.Is(err, storage.ErrNotFound) {
-				return err
-			}
-			c = &change{before, before}
+			c = &change{stored[r.Ticket], stored[r.Ticket]}
 			changes[r.Ticket] = c
 			order = append(order, r.Ticket)
 		}
@@ -120,44 +131,105 @@ func (t *tx) append(ctx context.Context, records []incident.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	if err := t.c.insertRecords(ctx, t.seq+1, records); err != nil {
-		return err
-	}
+	writes := insertRecords(t.seq+1, records)
 	t.seq += int64(len(records))
 	for _, id := range order {
-		c := changes[id]
-		if err := t.c.putTicket(ctx, c.now); err != nil {
+		put, err := putTicket(changes[id].before, changes[id].now)
+		if err != nil {
 			return err
 		}
+		writes = append(writes, put)
+		t.highest = max(t.highest, id)
+	}
+	writes = append(writes, clause{"UPDATE meta SET last_seq = ?, last_ticket = ?", []any{t.seq, int64(t.highest)}})
+	if err := t.c.execAll(ctx, writes); err != nil {
+		return err
+	}
+	for _, id := range order {
+		c := changes[id]
 		if err := t.c.putSides(ctx, c.before, c.now); err != nil {
 			return err
 		}
 		t.keep(c.now)
-		t.highest = max(t.highest, id)
 	}
-	_, err := t.c.exec(ctx, "UPDATE meta SET last_seq = ?, last_ticket = ?", t.seq, int64(t.highest))
-	return err
+	return nil
 }
 
-const upsertTicket = `INSERT INTO tickets (id, version, hash, vocabulary, kind, status, phase, state, owner, constituency,
-	priority, linked, held, created, updated, due, wake, subject, document)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-	ON CONFLICT (id) DO UPDATE SET version = excluded.version, hash = excluded.hash, vocabulary = excluded.vocabulary,
-	kind = excluded.kind, status = excluded.status, phase = excluded.phase, state = excluded.state, owner = excluded.owner,
-	constituency = excluded.constituency, priority = excluded.priority, linked = excluded.linked, held = excluded.held,
-	created = excluded.created, updated = excluded.updated, due = excluded.due, wake = excluded.wake,
-	subject = excluded.subject, document = excluded.document`
-
-func (c *conn) putTicket(ctx context.Context, t incident.Ticket) error {
-	document, err := json.Marshal(t)
-	if err != nil {
-		return fmt.Errorf("sqlstore: ticket %s: %w", t.ID, err)
+// stored returns the tickets that records belong to, those that are there: what t
+// does not keep, by one statement.
+func (t *tx) stored(ctx context.Context, records []incident.Record) (map[incident.ID]incident.Ticket, error) {
+	tickets := map[incident.ID]incident.Ticket{}
+	var missing []incident.ID
+	for _, r := range records {
+		if r.Ticket > incident.MaxID {
+			return nil, fmt.Errorf("sqlstore: ticket %s has no number yet: take one from NextID", r.Ticket)
+		}
+		now, kept := t.tickets[r.Ticket]
+		if kept {
+			tickets[r.Ticket] = now
+		} else if !slices.Contains(missing[max(0, len(missing)-1):], r.Ticket) {
+			missing = append(missing, r.Ticket)
+		}
 	}
-	_, err = c.exec(ctx, upsertTicket,
-		int64(t.ID), int64(t.Version), t.Hash[:], int64(t.Vocabulary), string(t.Kind), string(t.Status), string(t.Phase),
-		string(t.State), string(t.Owner), t.Constituency, t.Priority, flag(len(t.Parents) > 0), flag(t.Held != nil),
-		micros(t.Created), micros(t.Updated), microsOrNull(t.Due), microsOrNull(t.Wake), t.Subject, string(document))
-	return err
+	if len(missing) == 0 {
+		return tickets, nil
+	}
+	w := &conditions{}
+	amongIDs(w, t.c.dialect, "id", missing)
+	where := join(w.list, "AND")
+	err := t.c.each(t.c.short(ctx), "SELECT document FROM tickets WHERE "+where.text, where.args, func(rows *sql.Rows) error {
+		var document sql.RawBytes
+		if err := rows.Scan(&document); err != nil {
+			return err
+		}
+		now, err := decodeTicket(document)
+		tickets[now.ID] = now
+		return err
+	})
+	return tickets, err
+}
+
+// ticketRow returns the columns of a ticket, the id first.
+func ticketRow(t incident.Ticket) (names []string, values []any) {
+	for _, column := range []struct {
+		name  string
+		value any
+	}{
+		{"id", int64(t.ID)}, {"version", int64(t.Version)}, {"vocabulary", int64(t.Vocabulary)},
+		{"kind", string(t.Kind)}, {"status", string(t.Status)}, {"phase", string(t.Phase)}, {"state", string(t.State)},
+		{"owner", string(t.Owner)}, {"constituency", t.Constituency}, {"priority", int64(t.Priority)},
+		{"linked", flag(len(t.Parents) > 0)}, {"held", flag(t.Held != nil)},
+		{"created", micros(t.Created)}, {"updated", micros(t.Updated)},
+		{"due", microsOrNull(t.Due)}, {"wake", microsOrNull(t.Wake)}, {"subject", t.Subject},
+	} {
+		names, values = append(names, column.name), append(values, column.value)
+	}
+	return names, values
+}
+
+// putTicket returns the statement that writes what has changed from before to
+// now: databases maintain the index of a column that is set, even to the value
+// that it had.
+func putTicket(before, now incident.Ticket) (clause, error) {
+	document, err := json.Marshal(now)
+	if err != nil {
+		return clause{}, fmt.Errorf("sqlstore: ticket %s: %w", now.ID, err)
+	}
+	names, values := ticketRow(now)
+	if before.Version == 0 {
+		return clause{
+			"INSERT INTO tickets (" + strings.Join(names, ", ") + ", hash, document) VALUES (" + marks(len(names)+2) + ")",
+			append(values, now.Hash[:], string(document)),
+		}, nil
+	}
+	text, args := "UPDATE tickets SET hash = ?, document = ?", []any{now.Hash[:], string(document)}
+	_, old := ticketRow(before)
+	for i, name := range names {
+		if values[i] != old[i] {
+			text, args = text+", "+name+" = ?", append(args, values[i])
+		}
+	}
+	return clause{text + " WHERE id = ?", append(args, values[0])}, nil
 }
 
 func flag(set bool) int64 {
@@ -169,7 +241,7 @@ func flag(set bool) int64 {
 
 // Claim implements [storage.Tx].
 func (t *tx) Claim(ctx context.Context, key storage.Key, id incident.ID) (incident.ID, error) {
-	if err := t.usable(ctx); err != nil {
+	if err := t.writing(ctx); err != nil {
 		return 0, err
 	}
 	sum := key.Sum()
@@ -186,7 +258,7 @@ func (t *tx) Claim(ctx context.Context, key storage.Key, id incident.ID) (incide
 
 // PutBlob implements [storage.Tx].
 func (t *tx) PutBlob(ctx context.Context, content []byte) (incident.Digest, error) {
-	if err := t.usable(ctx); err != nil {
+	if err := t.writing(ctx); err != nil {
 		return incident.Digest{}, err
 	}
 	digest := incident.DigestOf(content)

@@ -76,15 +76,39 @@ CREATE TABLE tickets (
 	due          INTEGER,
 	wake         INTEGER,
 	subject      TEXT    NOT NULL,
-	document     TEXT    NOT NULL
+	document     TEXT    NOT NULL,
+	number       INTEGER NOT NULL GENERATED ALWAYS AS (id) VIRTUAL, -- no planner takes the primary key for a list by number
+	open         INTEGER NOT NULL GENERATED ALWAYS AS (phase <> 'inactive') VIRTUAL,
+	due_order    INTEGER NOT NULL GENERATED ALWAYS AS (coalesce(due, -9223372036854775808)) VIRTUAL -- an unset date comes first
 ) STRICT;
 
-CREATE INDEX tickets_phase   ON tickets (kind, phase, id);
-CREATE INDEX tickets_owner   ON tickets (owner, id);
-CREATE INDEX tickets_due     ON tickets (due, priority DESC, id);
-CREATE INDEX tickets_updated ON tickets (updated, id);
-CREATE INDEX tickets_wake    ON tickets (wake) WHERE wake IS NOT NULL;
-CREATE INDEX tickets_held    ON tickets (id) WHERE held = 1;
+-- What a desk asks all day.
+CREATE INDEX tickets_unlinked ON tickets (kind, phase, linked, number);
+CREATE INDEX tickets_mine     ON tickets (kind, open, owner, due_order, priority DESC, id);
+CREATE INDEX tickets_most_due ON tickets (kind, open, due_order, priority DESC, id);
+CREATE INDEX tickets_due      ON tickets (due) WHERE due IS NOT NULL;
+CREATE INDEX tickets_wake     ON tickets (wake) WHERE wake IS NOT NULL;
+CREATE INDEX tickets_held     ON tickets (id) WHERE held = 1;
+
+-- Every list is read in its order from an index that begins with kind and open. An index read backwards
+-- has the ids descending too, so each column has two.
+CREATE INDEX tickets_by_number            ON tickets (kind, open, number);
+CREATE INDEX tickets_by_status            ON tickets (kind, open, status, id);
+CREATE INDEX tickets_by_status_down       ON tickets (kind, open, status DESC, id);
+CREATE INDEX tickets_by_owner             ON tickets (kind, open, owner, id);
+CREATE INDEX tickets_by_owner_down        ON tickets (kind, open, owner DESC, id);
+CREATE INDEX tickets_by_constituency      ON tickets (kind, open, constituency, id);
+CREATE INDEX tickets_by_constituency_down ON tickets (kind, open, constituency DESC, id);
+CREATE INDEX tickets_by_priority          ON tickets (kind, open, priority, id);
+CREATE INDEX tickets_by_priority_down     ON tickets (kind, open, priority DESC, id);
+CREATE INDEX tickets_by_due               ON tickets (kind, open, due_order, id);
+CREATE INDEX tickets_by_due_down          ON tickets (kind, open, due_order DESC, id);
+CREATE INDEX tickets_by_created           ON tickets (kind, open, created, id);
+CREATE INDEX tickets_by_created_down      ON tickets (kind, open, created DESC, id);
+CREATE INDEX tickets_by_updated           ON tickets (kind, open, updated, id);
+CREATE INDEX tickets_by_updated_down      ON tickets (kind, open, updated DESC, id);
+CREATE INDEX tickets_by_subject           ON tickets (kind, open, subject, id);
+CREATE INDEX tickets_by_subject_down      ON tickets (kind, open, subject DESC, id);
 
 CREATE TABLE ticket_parents (
 	parent INTEGER NOT NULL,
