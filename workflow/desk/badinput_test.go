@@ -46,6 +46,7 @@ func badMail() []struct{ name, raw, finding string } {
 		{"10,000 nested parts", nested(10_000), "Depth"},
 		{"2,000 parts", head + "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\nx\r\n", 2000), "Parts"},
 		{"20 MB of headers", head + strings.Repeat("X-Pad: "+strings.Repeat("x", 90)+"\r\n", 200_000) + "\r\nx", "HeaderBytes"},
+		{"a date after the year 9999", head + "Date: 31 Dec 9999 23:59:59 -0100\r\n\r\nx", "Date"},
 		{"NUL bytes", "From: bob\x00 <bob@example.org>\r\nSubject: Sc\x00an\r\nMessage-ID: <a\x00b@example.org>\r\n\r\nx\x00y 192.0.2.7", ""},
 		{"invalid UTF-8", "From: \xff\xfe <bob@example.org>\r\nSubject: Sc\xc3\x28an\r\nIn-Reply-To: <\xff@x>\r\n\r\n\xff\xff", ""},
 		{"unknown charset", head + "Content-Type: text/plain; charset=klingon\r\n\r\nqapla", ""},

@@ -89,7 +89,7 @@ func (c *Courier) send(ctx context.Context, o storage.Outgoing) (bool, error) {
 	var raw []byte
 	err := c.Store.Update(ctx, func(ctx context.Context, tx storage.Tx) error {
 		var err error
-		raw, err = readBlob(ctx, tx, o.Blob)
+		raw, err = readBlob(ctx, tx.OpenBlob, o.Blob)
 		if errors.Is(err, storage.ErrNotFound) { // one lost message must not hold up the others
 			o.Status, o.Lease, o.LastError = storage.Failed, time.Time{}, "the message is not in the store any more"
 			return tx.PutOutgoing(ctx, o)
@@ -117,9 +117,10 @@ func (c *Courier) send(ctx context.Context, o storage.Outgoing) (bool, error) {
 func (c *Courier) attempt(ctx context.Context, o storage.Outgoing, raw []byte) error {
 	attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.lease()/2)
 	defer cancel()
+	grace := c.grace()
 	stop := context.AfterFunc(ctx, func() {
 		select {
-		case <-time.After(c.grace()):
+		case <-time.After(grace):
 			cancel()
 		case <-attempt.Done():
 		}

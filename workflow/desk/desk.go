@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +26,14 @@ type Config struct {
 	From   incident.Party // the desk's own mailbox; needed to send mail
 	Team   []Member       // whose mail counts as written by us
 	Limits mail.Limits    // for incoming mail; the zero value is mail's default
+
+	// Recipients are the mailboxes that mail is taken for, beside From: they tell
+	// whose mail it is, and no mail of ours goes there.
+	Recipients []Recipient
+
+	// Blobs keeps received mail of more than 64 KiB, put there before the
+	// transaction; see [Desk.HoldsBody]. nil: the store does.
+	Blobs storage.Blobs
 
 	// Scope limits what an actor may see; nil, or a nil Scope, shows everything.
 	Scope func(actor incident.Actor, groups []string) *storage.Scope
@@ -51,6 +60,14 @@ type Config struct {
 type Member struct {
 	Address string
 	Actor   incident.Actor
+}
+
+// Recipient is a mailbox of the desk. An Address that begins with "@" stands for
+// all mailboxes of a domain. A report opened by mail that was sent there has its
+// Constituency; with several such recipients, that of the first in the envelope.
+type Recipient struct {
+	Address      string
+	Constituency string
 }
 
 // Desk runs commands on a store. Make one with [New].
@@ -108,6 +125,28 @@ func (d *Desk) member(address string) (incident.Actor, bool) {
 		return incident.Actor("handler:" + strings.ToLower(address[:at])), true
 	}
 	return "", false
+}
+
+// recipient returns the first of Config.Recipients that an address fits.
+func (d *Desk) recipient(address string) (Recipient, bool) {
+	at := max(strings.LastIndexByte(address, '@'), 0)
+	i := slices.IndexFunc(d.config.Recipients, func(r Recipient) bool {
+		return incident.SameAddress(r.Address, address) || incident.SameAddress(r.Address, address[at:])
+	})
+	if i < 0 {
+		return Recipient{}, false
+	}
+	return d.config.Recipients[i], true
+}
+
+// own reports whether mail to an address would come back to this desk.
+func (d *Desk) own(address string) bool {
+	if incident.SameAddress(address, d.config.From.Address) {
+		return true
+	}
+	_, taken := d.recipient(address)
+	_, team := d.member(address) // in a domain all of which the desk takes mail for
+	return taken && !team
 }
 
 // now returns the time as tickets keep it.

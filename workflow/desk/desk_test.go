@@ -10,11 +10,13 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
 	"github.com/airtight-csirt/airtight/adapters/memory"
 	"github.com/airtight-csirt/airtight/adapters/sqlstore"
+	"github.com/airtight-csirt/airtight/adapters/sqlstore/postgrestest"
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/mail"
 	"github.com/airtight-csirt/airtight/storage"
@@ -66,10 +68,21 @@ func newWorldOn(t tb, store storage.Store, change ...func(*desk.Config)) *world 
 // sqlite returns an empty SQLite store in memory.
 func sqlite(t testing.TB) storage.Store {
 	t.Helper()
-	db, err := sql.Open("sqlite", sqlstore.SQLiteDSN(":memory:"))
+	return open(t, "sqlite", sqlstore.SQLiteDSN(":memory:"), sqlstore.SQLite)
+}
+
+// postgres returns an empty store on a PostgreSQL server.
+func postgres(t testing.TB) storage.Store {
+	t.Helper()
+	return open(t, "pgx", postgrestest.New(t), sqlstore.PostgreSQL)
+}
+
+func open(t testing.TB, driver, source string, dialect sqlstore.Dialect) storage.Store {
+	t.Helper()
+	db, err := sql.Open(driver, source)
 	require.NoError(t, err)
 	t.Cleanup(func() { db.Close() })
-	s, err := sqlstore.New(context.Background(), db, sqlstore.Config{})
+	s, err := sqlstore.New(context.Background(), db, sqlstore.Config{Dialect: dialect})
 	require.NoError(t, err)
 	t.Cleanup(func() { s.Close() })
 	return s
@@ -78,7 +91,12 @@ func sqlite(t testing.TB) storage.Store {
 // onEveryStore runs a test on each store.
 func onEveryStore(t *testing.T, test func(*testing.T, storage.Store)) {
 	t.Run("memory", func(t *testing.T) { test(t, memory.New()) })
+	onEverySQL(t, test)
+}
+
+func onEverySQL(t *testing.T, test func(*testing.T, storage.Store)) {
 	t.Run("sqlite", func(t *testing.T) { test(t, sqlite(t)) })
+	t.Run("postgres", func(t *testing.T) { test(t, postgres(t)) })
 }
 
 var ctx = context.Background()

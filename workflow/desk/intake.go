@@ -37,6 +37,10 @@ const (
 	maxLine        = 4000 // bytes of a subject or name
 )
 
+// largeBody is how many bytes a mail may have that is kept in the store even if
+// there is a better place.
+const largeBody = 64 << 10
+
 // Receive takes in one mail. When it returns without an error the mail is
 // stored, raw bytes and all: as a message of the ticket to which it belongs, or
 // as a new report, held when nobody but a person can say where it belongs.
@@ -53,6 +57,11 @@ func (d *Desk) Receive(ctx context.Context, env mail.Envelope, raw []byte) (*Rec
 	in, err := d.read(env, raw)
 	if err != nil {
 		return nil, err
+	}
+	if in.apart {
+		if _, err := d.config.Blobs.Put(ctx, raw); err != nil {
+			return nil, err
+		}
 	}
 	receipt, err := d.receive(ctx, in, nil)
 	if err == nil || !ours(err) {
@@ -77,6 +86,8 @@ func ours(err error) bool {
 // incoming is a mail that was read.
 type incoming struct {
 	raw     []byte
+	digest  incident.Digest // of raw
+	apart   bool            // raw goes to Config.Blobs
 	env     mail.Envelope
 	msg     *mail.Message
 	machine mail.Machine
@@ -94,7 +105,10 @@ func (d *Desk) read(env mail.Envelope, raw []byte) (*incoming, error) {
 	if errors.As(err, &limit) && limit.Limit == "Bytes" {
 		return nil, &mail.Error{Code: 552, Enhanced: "5.3.4", Message: fmt.Sprintf("message is larger than %d bytes", limit.Allowed)}
 	}
-	in := &incoming{raw: raw, env: env, msg: msg, machine: mail.Detect(msg, env, d.name()), actor: incident.Correspondent}
+	in := &incoming{
+		raw: raw, digest: incident.DigestOf(raw), apart: d.config.Blobs != nil && len(raw) > largeBody,
+		env: env, msg: msg, machine: mail.Detect(msg, env, d.name()), actor: incident.Correspondent,
+	}
 	in.sender = cmp.Or(firstParty(msg.From), firstParty(msg.Sender), incident.Party{Address: incident.Clean(env.From)})
 	if actor, ok := d.member(in.sender.Address); ok && !in.machine.Bounce {
 		in.actor, in.team = actor, true
@@ -145,7 +159,7 @@ func (d *Desk) entity(in *incoming, limit error) incident.MessageEntity {
 		e.Date = &date
 	}
 	for _, o := range lookup.Observables(lookup.Extract(msg.Text)) {
-		if o.Kind == incident.MailAddress && incident.SameAddress(o.Value, d.config.From.Address) {
+		if o.Kind == incident.MailAddress && d.own(o.Value) {
 			continue
 		}
 		e.Observables = append(e.Observables, o)
@@ -208,17 +222,18 @@ func (d *Desk) receive(ctx context.Context, in *incoming, failed error) (*Receip
 	if err != nil {
 		return nil, err
 	}
-	d.announce(ctx, done, changes.Records)
+	d.announce(ctx, done.calls, changes.Records)
 	return receipt, nil
 }
 
 func (r *run) receive(ctx context.Context, in *incoming, failed error) (*Receipt, error) {
-	digest, err := r.draft.PutBlob(ctx, in.raw)
-	if err != nil {
-		return nil, err
+	if !in.apart {
+		if _, err := r.draft.PutBlob(ctx, in.raw); err != nil {
+			return nil, err
+		}
 	}
-	rawKey := storage.Key{Space: claimRaw, Value: digest.String()}
-	if receipt, err := r.receivedAgain(ctx, in, digest, rawKey); receipt != nil || err != nil {
+	rawKey := storage.Key{Space: claimRaw, Value: in.digest.String()}
+	if receipt, err := r.receivedAgain(ctx, in, rawKey); receipt != nil || err != nil {
 		return receipt, err
 	}
 	verdict, err := r.thread(ctx, in)
@@ -232,7 +247,7 @@ func (r *run) receive(ctx context.Context, in *incoming, failed error) (*Receipt
 		}
 		verdict = mail.Verdict{Action: mail.Hold, Candidates: candidates, Reason: "failed", Why: append(verdict.Why, failureText(failed))}
 	}
-	command, err := r.intakeCommand(ctx, in, digest, verdict)
+	command, err := r.intakeCommand(ctx, in, verdict)
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +266,7 @@ func (r *run) receive(ctx context.Context, in *incoming, failed error) (*Receipt
 			return nil, err
 		}
 	}
-	receipt.Version, err = r.messageVersion(ctx, receipt.Ticket, digest)
+	receipt.Version, err = r.messageVersion(ctx, receipt.Ticket, in.digest)
 	return receipt, err
 }
 
@@ -271,13 +286,13 @@ func (r *run) messageVersion(ctx context.Context, id incident.ID, digest inciden
 }
 
 // receivedAgain notes that a mail is here already; nil when it is not.
-func (r *run) receivedAgain(ctx context.Context, in *incoming, digest incident.Digest, rawKey storage.Key) (*Receipt, error) {
+func (r *run) receivedAgain(ctx context.Context, in *incoming, rawKey storage.Key) (*Receipt, error) {
 	again := workflow.ReceiveAgain{
 		Same: "bytes", MessageID: in.entity.MessageID, EnvelopeFrom: in.entity.EnvelopeFrom, EnvelopeTo: in.entity.EnvelopeTo,
 	}
 	holder, found, err := r.draft.Claimed(ctx, rawKey)
 	if err == nil && !found && in.copyKey.Value != "" {
-		again.Same, again.Blobs = "message", []incident.Digest{digest}
+		again.Same, again.Blobs = "message", []incident.Digest{in.digest}
 		if holder, found, err = r.draft.Claimed(ctx, in.copyKey); err == nil && found {
 			_, err = r.draft.Claim(ctx, rawKey, holder)
 		}
@@ -347,10 +362,10 @@ func (r *run) replied(ctx context.Context, input *mail.ThreadInput, space, id st
 }
 
 // intakeCommand turns a verdict into the command that carries it out.
-func (r *run) intakeCommand(ctx context.Context, in *incoming, digest incident.Digest, verdict mail.Verdict) (workflow.Command, error) {
+func (r *run) intakeCommand(ctx context.Context, in *incoming, verdict mail.Verdict) (workflow.Command, error) {
 	m := workflow.Mail{
 		Side: incident.Outside, Machine: in.machine.Any(), Thread: verdict.Reason,
-		Entity: in.entity, Blobs: []incident.Digest{digest},
+		Entity: in.entity, Blobs: []incident.Digest{in.digest},
 	}
 	if in.team {
 		m.Side = incident.Inside
@@ -377,8 +392,11 @@ func (r *run) intakeCommand(ctx context.Context, in *incoming, digest incident.D
 		})
 		return workflow.Append{Ticket: verdict.Ticket, Mail: m}, nil
 	}
+	constituency, why := r.desk.constituency(in)
+	m.Entity.Why = append(m.Entity.Why, why...)
 	open := workflow.Open{
-		Kind: incident.KindReport, Subject: in.entity.Subject, Via: "mail", Requestors: r.desk.requestors(in), Mail: &m,
+		Kind: incident.KindReport, Subject: in.entity.Subject, Via: "mail", Constituency: constituency,
+		Requestors: r.desk.requestors(in), Mail: &m,
 	}
 	if verdict.Action == mail.Hold {
 		open.Held = &incident.Held{Reason: verdict.Reason, Candidates: verdict.Candidates}
@@ -403,12 +421,35 @@ func flags(machine mail.Machine, verdict mail.Verdict) []string {
 	return flags
 }
 
+// constituency says whose mail opens a report, by the recipients; without an
+// envelope, by those of the header.
+func (d *Desk) constituency(in *incoming) (name string, why []string) {
+	recipients := in.env.To
+	if len(recipients) == 0 {
+		for _, p := range slices.Concat(in.msg.To, in.msg.Cc) {
+			recipients = append(recipients, p.Address)
+		}
+	}
+	for _, address := range recipients {
+		r, _ := d.recipient(address)
+		switch {
+		case r.Constituency == "" || r.Constituency == name:
+		case name == "":
+			name = r.Constituency
+			why = append(why, fmt.Sprintf("Its constituency is %s, because it was sent to %s.", name, incident.Clean(address)))
+		default:
+			why = append(why, fmt.Sprintf("It was sent to %s of constituency %s as well.", incident.Clean(address), r.Constituency))
+		}
+	}
+	return name, cut(why, maxFindings)
+}
+
 // requestors returns whom a reply to a new report goes to: where the sender
 // wants answers (RFC 5322 3.6.2), nobody for a bounce, never the desk itself.
 func (d *Desk) requestors(in *incoming) []incident.Party {
 	to := cmp.Or(firstParty(in.msg.ReplyTo), in.sender)
 	o, err := incident.NewObservable(incident.MailAddress, to.Address, incident.RoleUnknown)
-	if err != nil || in.machine.Bounce || in.machine.Loop || incident.SameAddress(to.Address, d.config.From.Address) {
+	if err != nil || in.machine.Bounce || in.machine.Loop || d.own(to.Address) {
 		return nil
 	}
 	return []incident.Party{{Name: cutLine(to.Name), Address: o.Value}}

@@ -58,7 +58,7 @@ func (r *run) compose(t incident.Ticket, m incident.Message, text string, at tim
 	if config.From.Address == "" {
 		return m, nil, &workflow.RefusedError{Command: "reply", Ticket: t.ID, Why: "this desk has no mailbox to send from: set Config.From"}
 	}
-	own := func(p incident.Party) bool { return incident.SameAddress(p.Address, config.From.Address) }
+	own := func(p incident.Party) bool { return r.desk.own(p.Address) }
 	c := &m.Content
 	c.To = slices.DeleteFunc(slices.Clone(c.To), own)
 	c.Cc = slices.DeleteFunc(slices.Clone(c.Cc), func(p incident.Party) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/storage"
@@ -35,6 +36,9 @@ type Result struct {
 	Opened  []incident.ID     `json:"opened,omitempty"` // by the commands themselves, in order: $1, $2 ...
 	Tickets []incident.Ticket `json:"tickets"`          // every ticket that changed, as it is now, by ID
 	Records []incident.Record `json:"records"`          // in order; without Seq, which the feed has
+
+	calls   []CommandCall // what after hooks have not seen yet
+	written []incident.Record
 }
 
 // ErrNoCommand is returned for a list of commands that is empty.
@@ -48,12 +52,51 @@ var ErrNoCommand = errors.New("desk: there is no command to do")
 // Errors: those of [workflow.Policy.Decide], [*VetoError], [*workflow.LoopError],
 // [*workflow.NoTicketError] for a ticket that does not exist or that the actor may not see (it
 // is also storage.ErrNotFound), errors of the store. After storage.ErrConflict
-// the commands are tried again, ten times.
+// the commands are tried again, at most ten times and for a few seconds.
 func (s *Session) Do(ctx context.Context, commands ...workflow.Command) (*Result, error) {
 	if err := given(commands); err != nil {
 		return nil, err
 	}
 	return s.desk.do(ctx, s.actor, s.scope, commands)
+}
+
+// DoTx runs commands as Do does, inside a transaction of the caller: that of
+// sqlstore's Join, beside the caller's own rows, or that of a Store.Update. When
+// it is committed, hand the Result to [Desk.Announce]: after hooks have not run.
+//
+// Nothing is written before all commands have been decided, so that a refusal
+// leaves tx as it was. After an error of tx itself, storage.ErrConflict among
+// them, the transaction must be rolled back, unless the adapter promises more.
+// Nothing is tried again.
+func (s *Session) DoTx(ctx context.Context, tx storage.Tx, commands ...workflow.Command) (*Result, error) {
+	if err := given(commands); err != nil {
+		return nil, err
+	}
+	seed, err := s.desk.seed()
+	if err != nil {
+		return nil, err
+	}
+	return s.desk.newRun(s.actor, s.scope, seed, tx).write(ctx, tx, commands)
+}
+
+// write runs commands and flushes them to tx.
+func (r *run) write(ctx context.Context, tx storage.Tx, commands []workflow.Command) (*Result, error) {
+	if err := r.all(ctx, commands); err != nil {
+		return nil, err
+	}
+	changes, err := r.draft.Flush(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	return r.result(changes), nil
+}
+
+// Announce runs the after hooks for what [Session.DoTx] has done, once: call it
+// after the commit. For a Result of Do there is nothing left to announce.
+func (d *Desk) Announce(ctx context.Context, result *Result) {
+	calls, written := result.calls, result.written
+	result.calls, result.written = nil, nil
+	d.announce(ctx, calls, written)
 }
 
 // Preview runs commands as Do does and stores nothing. Its records agree with
@@ -74,6 +117,7 @@ func (s *Session) Preview(ctx context.Context, commands ...workflow.Command) (*R
 			return err
 		}
 		result = run.result(run.draft.Changes())
+		result.calls, result.written = nil, nil
 		return nil
 	})
 	return result, err
@@ -92,7 +136,13 @@ func given(commands []workflow.Command) error {
 	return nil
 }
 
-const conflictTries = 10
+// A lost race is run again so often, and not after so long: behind a database
+// that another program has locked, every try would wait as long as its settings
+// allow.
+const (
+	conflictTries = 10
+	conflictWait  = 3 * time.Second
+)
 
 // do runs commands in one update, and the after hooks when it is committed.
 func (d *Desk) do(ctx context.Context, by incident.Actor, scope *storage.Scope, commands []workflow.Command) (*Result, error) {
@@ -100,33 +150,28 @@ func (d *Desk) do(ctx context.Context, by incident.Actor, scope *storage.Scope, 
 	if err != nil {
 		return nil, err
 	}
-	var done *run
-	var changes storage.Changes
+	var result *Result
 	err = update(ctx, d.store, func(ctx context.Context, tx storage.Tx) error {
-		done = d.newRun(by, scope, seed, tx)
-		if err := done.all(ctx, commands); err != nil {
-			return err
-		}
 		var err error
-		changes, err = done.draft.Flush(ctx, tx)
+		result, err = d.newRun(by, scope, seed, tx).write(ctx, tx, commands)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	d.announce(ctx, done, changes.Records)
-	return done.result(changes), nil
+	d.Announce(ctx, result)
+	return result, nil
 }
 
 // update runs fn again while somebody else was faster.
 func update(ctx context.Context, store storage.Store, fn func(context.Context, storage.Tx) error) error {
-	var err error
-	for range conflictTries {
-		if err = store.Update(ctx, fn); !errors.Is(err, storage.ErrConflict) {
+	start := time.Now()
+	for tries := 1; ; tries++ {
+		err := store.Update(ctx, fn)
+		if !errors.Is(err, storage.ErrConflict) || tries == conflictTries || time.Since(start) > conflictWait {
 			return err
 		}
 	}
-	return err
 }
 
 func (r *run) result(changes storage.Changes) *Result {
@@ -136,7 +181,10 @@ func (r *run) result(changes storage.Changes) *Result {
 			return call.Cause.Rule == "" && call.Ticket.ID == t.ID
 		})
 	}
+	written := changes.Records
+	changes.Records = slices.Clone(written)
 	return &Result{
+		calls: r.calls, written: written,
 		Opened:  r.opened,
 		Tickets: slices.DeleteFunc(changes.Tickets, func(t incident.Ticket) bool { return hidden[t.ID] }),
 		Records: slices.DeleteFunc(changes.Records, func(record incident.Record) bool { return hidden[record.Ticket] }),
@@ -144,8 +192,8 @@ func (r *run) result(changes storage.Changes) *Result {
 }
 
 // announce runs the after hooks.
-func (d *Desk) announce(ctx context.Context, done *run, records []incident.Record) {
-	for _, call := range done.calls {
+func (d *Desk) announce(ctx context.Context, calls []CommandCall, records []incident.Record) {
+	for _, call := range calls {
 		for _, hook := range d.config.AfterCommand {
 			hook(ctx, call)
 		}
@@ -234,14 +282,33 @@ func (s *Session) Body(ctx context.Context, id incident.ID, version uint64) (bod
 		if i < 0 || len(history[i].Blobs) == 0 {
 			return ErrNoBody
 		}
-		body, err = readBlob(ctx, r, history[i].Blobs[0])
+		body, err = s.desk.body(ctx, r, history[i].Blobs[0])
 		return err
 	})
 	return body, err
 }
 
-func readBlob(ctx context.Context, r storage.Reader, digest incident.Digest) ([]byte, error) {
-	blob, err := r.OpenBlob(ctx, digest)
+// body reads a body, whether it lies in the store or in Config.Blobs.
+func (d *Desk) body(ctx context.Context, r storage.Reader, digest incident.Digest) ([]byte, error) {
+	body, err := readBlob(ctx, r.OpenBlob, digest)
+	if d.config.Blobs != nil && errors.Is(err, storage.ErrNotFound) {
+		return readBlob(ctx, d.config.Blobs.Open, digest)
+	}
+	return body, err
+}
+
+// HoldsBody reports whether a mail with these bytes was received: whether
+// Config.Blobs must keep them. blobdir.Dir.Sweep asks this.
+func (d *Desk) HoldsBody(ctx context.Context, digest incident.Digest) (held bool, err error) {
+	err = d.store.View(ctx, func(ctx context.Context, r storage.Reader) error {
+		_, held, err = r.Claimed(ctx, storage.Key{Space: claimRaw, Value: digest.String()})
+		return err
+	})
+	return held, err
+}
+
+func readBlob(ctx context.Context, open func(context.Context, incident.Digest) (io.ReadCloser, error), digest incident.Digest) ([]byte, error) {
+	blob, err := open(ctx, digest)
 	if err != nil {
 		return nil, err
 	}

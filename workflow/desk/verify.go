@@ -9,7 +9,6 @@ import (
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/storage"
-	"github.com/airtight-csirt/airtight/workflow"
 )
 
 // Fault is something that must hold and does not.
@@ -39,7 +38,7 @@ const verifyPage = 500
 // exist; that the feed has no holes. It reads one snapshot, and reports to progress (may be nil) after each
 // page of tickets. The error is the store's: faults are no error.
 func (d *Desk) Verify(ctx context.Context, progress func(done, total int)) (*Verification, error) {
-	v := &verifier{policy: d.config.Policy}
+	v := &verifier{desk: d}
 	err := d.store.View(ctx, func(ctx context.Context, r storage.Reader) error {
 		v.reader = r
 		return v.all(ctx, progress)
@@ -49,7 +48,7 @@ func (d *Desk) Verify(ctx context.Context, progress func(done, total int)) (*Ver
 
 type verifier struct {
 	Verification
-	policy *workflow.Policy
+	desk   *Desk
 	reader storage.Reader
 }
 
@@ -138,7 +137,7 @@ func (v *verifier) ticket(ctx context.Context, t incident.Ticket) error {
 	if t.ID == incident.Desk {
 		return nil
 	}
-	status, known := v.policy.Lifecycles[t.Kind].Status(t.Status)
+	status, known := v.desk.config.Policy.Lifecycles[t.Kind].Status(t.Status)
 	if !known || status.Phase != t.Phase {
 		v.fault(t.ID, "phase %q does not fit status %q of %s", t.Phase, t.Status, t.Kind)
 	}
@@ -211,7 +210,7 @@ func (v *verifier) record(ctx context.Context, r incident.Record) error {
 		}
 	}
 	for _, digest := range r.Blobs {
-		blob, err := readBlob(ctx, v.reader, digest)
+		blob, err := v.desk.body(ctx, v.reader, digest)
 		switch {
 		case errors.Is(err, storage.ErrNotFound):
 			v.fault(r.Ticket, "blob %s of record %d is missing", digest, r.Version)
