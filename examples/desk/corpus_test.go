@@ -78,7 +78,7 @@ func openBench(b *bench) *workplace {
 
 // receive takes in a mail as desk receive does.
 func (w *workplace) receive(raw []byte) (*desk.Receipt, error) {
-	env, err := envelope(raw, nil, nil, exampleMailbox)
+	env, err := envelope(raw, nil, nil, []string{exampleMailbox})
 	if err != nil {
 		return nil, err
 	}

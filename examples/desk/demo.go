@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -20,12 +19,7 @@ import (
 func demo(c *call, flags *flag.FlagSet) action {
 	seed := flags.Uint64("seed", 1, "`number` that decides who appears and what they do")
 	return func(ctx context.Context, _ []string) error {
-		keep := c.dbGiven
-		if keep {
-			if _, err := os.Stat(c.db); !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("%s is there already: a story needs a new file, which it leaves behind, or no --db", c.db)
-			}
-		} else {
+		if !c.dbGiven {
 			folder, err := os.MkdirTemp("", "airtight-demo-")
 			if err != nil {
 				return err
@@ -34,13 +28,19 @@ func demo(c *call, flags *flag.FlagSet) action {
 			c.db = filepath.Join(folder, "demo.db")
 		}
 		// The same seed tells the same story everywhere.
-		c.tag, c.mailbox, c.team, c.as, c.zone = "A CSIRT", exampleMailbox, nil, "alice", time.UTC
+		c.tag, c.mailbox, c.as, c.zone = "A CSIRT", exampleMailbox, "alice", time.UTC
+		c.team, c.also, c.blobs = nil, nil, ""
 		fate := newFate(*seed)
 		w, err := c.open(ctx, setting{create: true, now: fate.Now, rand: fate})
 		if err != nil {
 			return err
 		}
 		defer w.Close()
+		if page, err := w.me.List(ctx, storage.Query{}, nil); err != nil {
+			return err
+		} else if page.Total > 0 {
+			return fmt.Errorf("database %s has tickets already: a story needs an empty one, which it leaves behind full, or no --db", c.databaseName())
+		}
 		s, err := newStory(ctx, w, fate, *seed)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -9,31 +10,42 @@ import (
 	"strings"
 	"testing"
 
-	"encoding/json"
-
 	"github.com/stretchr/testify/require"
 
+	"github.com/airtight-csirt/airtight/adapters/sqlstore/postgrestest"
 	"github.com/airtight-csirt/airtight/incident"
 )
 
 var update = flag.Bool("update", false, "write testdata/demo.golden anew")
 
 func TestDemoGolden(t *testing.T) {
-	got, err := exec.Command(deskBinary(t), "demo").Output()
+	program := deskBinary(t)
+	got, err := exec.Command(program, "demo").Output()
 	require.NoError(t, err)
 	if *update {
 		require.NoError(t, os.WriteFile("testdata/demo.golden", got, 0o644))
 	}
-	want, err := os.ReadFile("testdata/demo.golden")
+	golden, err := os.ReadFile("testdata/demo.golden")
 	require.NoError(t, err)
-	// A checkout may have turned line ends into CRLF.
-	require.Equal(t, strings.ReplaceAll(string(want), "\r\n", "\n"), string(got), "go test ./examples/desk -run Golden -update writes it anew")
+	want := strings.ReplaceAll(string(golden), "\r\n", "\n") // as a checkout may have made of it
+	require.Equal(t, want, string(got), "go test ./examples/desk -run Golden -update writes it anew")
+
+	t.Run("postgres", func(t *testing.T) {
+		got, err := exec.Command(program, "demo", "--db", postgrestest.New(t)).Output()
+		require.NoError(t, err)
+		require.Equal(t, want, string(got), "the database makes no difference")
+	})
 }
 
 // TestSecondStory compares what a story of another seed prints with what another
 // process finds in its database.
 func TestSecondStory(t *testing.T) {
-	program, db := deskBinary(t), filepath.Join(t.TempDir(), "story.db")
+	t.Run("sqlite", func(t *testing.T) { secondStory(t, filepath.Join(t.TempDir(), "story.db")) })
+	t.Run("postgres", func(t *testing.T) { secondStory(t, postgrestest.New(t)) })
+}
+
+func secondStory(t *testing.T, db string) {
+	program := deskBinary(t)
 	told, err := exec.Command(program, "demo", "--seed", "2", "--db", db).Output()
 	require.NoError(t, err)
 	first, err := os.ReadFile("testdata/demo.golden")
@@ -71,7 +83,7 @@ func TestSecondStory(t *testing.T) {
 
 	out, err := exec.Command(program, "demo", "--seed", "2", "--db", db).CombinedOutput()
 	require.Error(t, err)
-	require.Contains(t, string(out), "is there already")
+	require.Contains(t, string(out), "has tickets already")
 }
 
 // TestStories looks for what every story must show, whoever appears in it.

@@ -13,24 +13,36 @@ import (
 	"unicode"
 
 	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/workflow/desk"
 )
 
 // options are the flags that every subcommand knows. All processes that work on
 // one database should agree on tag, mailbox and team: the environment says them
 // once.
 type options struct {
-	db, as, tag, mailbox string
-	team                 []string
-	json                 bool
-	dbGiven              bool // by flag
+	db, as, tag, mailbox, blobs string
+	also                        []desk.Recipient
+	team                        []string
+	json                        bool
+	dbGiven                     bool // by flag
 }
 
 func defaults(env func(string) string, user string) options {
-	return options{
+	o := options{
 		db: cmp.Or(env("AIRTIGHT_DB"), "./airtight.db"), as: user, tag: cmp.Or(env("AIRTIGHT_TAG"), "A CSIRT"),
 		mailbox: cmp.Or(env("AIRTIGHT_MAILBOX"), exampleMailbox),
-		team:    strings.Fields(env("AIRTIGHT_TEAM")),
+		team:    strings.Fields(env("AIRTIGHT_TEAM")), blobs: env("AIRTIGHT_BLOBS"),
 	}
+	for _, s := range strings.Fields(env("AIRTIGHT_ALSO")) {
+		o.also = append(o.also, recipient(s))
+	}
+	return o
+}
+
+// recipient reads a mailbox, or one and its constituency: soc@example.net=campus.
+func recipient(s string) desk.Recipient {
+	address, constituency, _ := strings.Cut(s, "=")
+	return desk.Recipient{Address: address, Constituency: constituency}
 }
 
 // exampleMailbox is the desk's mailbox until somebody names a real one. Its
@@ -38,7 +50,7 @@ func defaults(env func(string) string, user string) options {
 const exampleMailbox = "csirt@example.net"
 
 func (o *options) register(flags *flag.FlagSet) {
-	flags.Func("db", "database `file`; default ./airtight.db, or AIRTIGHT_DB", func(s string) error {
+	flags.Func("db", "database: a `file`, or postgres://user@host/name; default ./airtight.db, or AIRTIGHT_DB", func(s string) error {
 		o.db, o.dbGiven = s, true
 		return nil
 	})
@@ -46,6 +58,11 @@ func (o *options) register(flags *flag.FlagSet) {
 	flags.BoolVar(&o.json, "json", o.json, "print JSON")
 	flags.StringVar(&o.tag, "tag", o.tag, "`name` in subject tags, as in [A CSIRT #7]; or AIRTIGHT_TAG")
 	flags.StringVar(&o.mailbox, "mailbox", o.mailbox, "the desk's own `address`: mail comes to it and goes out from it; or AIRTIGHT_MAILBOX")
+	flags.Func("also", "further `address` or @domain that mail is taken for, with =NAME that of the constituency NAME; repeatable; or AIRTIGHT_ALSO, separated by blanks", func(s string) error {
+		o.also = append(o.also, recipient(s))
+		return nil
+	})
+	flags.StringVar(&o.blobs, "blobs", o.blobs, "`directory` for mail of more than 64 KiB; default: the database; or AIRTIGHT_BLOBS")
 	flags.Func("team", "`address` or @domain whose mail counts as ours, repeatable; or AIRTIGHT_TEAM, separated by blanks", func(s string) error {
 		o.team = append(o.team, s)
 		return nil
@@ -60,6 +77,11 @@ func (o *options) check() error {
 	}
 	if _, err := incident.NewObservable(incident.MailAddress, o.mailbox, incident.RoleUnknown); err != nil {
 		return usage("--mailbox %q is no mail address: allowed is one like csirt@example.net", o.mailbox)
+	}
+	for _, r := range o.also {
+		if at := strings.LastIndexByte(r.Address, '@'); at < 0 || at == len(r.Address)-1 {
+			return usage("--also %q is neither an address nor a domain like @example.net; with a constituency it is soc@example.net=campus", r.Address)
+		}
 	}
 	for _, member := range o.team {
 		if at := strings.LastIndexByte(member, '@'); at < 0 || at == len(member)-1 {
@@ -82,12 +104,19 @@ func (o *options) again() string {
 		}
 		flags = append(flags, "--"+name, value)
 	}
+	db := o.db
+	if o.hasPassword() {
+		db = standard.db // it is not shown: AIRTIGHT_DB says it
+	}
 	for _, f := range []struct{ name, value, standard string }{
-		{"db", o.db, standard.db}, {"tag", o.tag, standard.tag}, {"mailbox", o.mailbox, standard.mailbox},
+		{"db", db, standard.db}, {"blobs", o.blobs, standard.blobs}, {"tag", o.tag, standard.tag}, {"mailbox", o.mailbox, standard.mailbox},
 	} {
 		if f.value != f.standard {
 			add(f.name, f.value)
 		}
+	}
+	for _, r := range o.also {
+		add("also", strings.TrimSuffix(r.Address+"="+r.Constituency, "="))
 	}
 	for _, member := range o.team {
 		add("team", member)

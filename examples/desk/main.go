@@ -1,6 +1,6 @@
 // Command desk is a complete desk of a security team: a daemon that takes mail
 // by SMTP, and a command line to work on what comes in. Everything lies in one
-// SQLite file.
+// SQLite file, or in a PostgreSQL database.
 //
 //	go run ./examples/desk                 # serve: take in mail until Ctrl-C
 //	go run ./examples/desk list            # new reports
@@ -8,7 +8,7 @@
 //	go run ./examples/desk help            # all subcommands
 //
 // Any number of commands may run beside the daemon. The program has no log-in:
-// whoever can write the file works as whom they say (--as).
+// whoever can write the database works as whom they say (--as).
 package main
 
 import (
@@ -25,8 +25,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	_ "modernc.org/sqlite"
 
 	"github.com/airtight-csirt/airtight/mail"
 )
@@ -193,7 +191,8 @@ func sentence(err error) string {
 	if refused, ok := errors.AsType[*mail.Error](err); ok {
 		err = errors.New("the mail is not taken: " + strings.TrimPrefix(refused.Message, "mail: "))
 	}
-	text := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
+	text := strings.ReplaceAll(strings.Join(lines, "; "), "\t", "")
 	for _, pkg := range []string{"workflow: ", "desk: ", "incident: ", "sqlstore: ", "storage: ", "mail: "} {
 		text = strings.TrimPrefix(text, pkg)
 	}

@@ -196,6 +196,30 @@ func TestAgain(t *testing.T) {
 	require.Empty(t, o.again())
 	o.db, o.tag, o.team = "my desk.db", "It's us", []string{"@example.com", "bob@example.org"}
 	require.Equal(t, `--db 'my desk.db' --tag 'It'\''s us' --team @example.com --team bob@example.org`, o.again())
+	o = defaults(func(name string) string {
+		return map[string]string{"AIRTIGHT_ALSO": "soc@example.net=campus @example.com"}[name]
+	}, "alice")
+	o.db, o.blobs = "postgres://alice@192.0.2.1/desk?sslmode=require", "/var/blobs"
+	require.Equal(t, `--db 'postgres://alice@192.0.2.1/desk?sslmode=require' --blobs /var/blobs --also soc@example.net=campus --also @example.com`, o.again())
+}
+
+// No password is shown, or put on a command line.
+func TestDatabaseName(t *testing.T) {
+	for db, want := range map[string]string{
+		"./airtight.db":                                     "./airtight.db",
+		"postgres://alice@192.0.2.1/desk":                   "postgres://alice@192.0.2.1/desk",
+		"postgres://alice:secret@192.0.2.1/desk":            "postgres://alice:xxxxx@192.0.2.1/desk",
+		"postgresql://192.0.2.1/desk?a=1&password=secret":   "postgresql://192.0.2.1/desk?a=1",
+		"postgres:///desk?sslpassword=secret&user=alice":    "postgres:///desk?user=alice",
+		"postgres://alice:secret@192.0.2.1:port\x7f/secret": "on a PostgreSQL server",
+	} {
+		o := options{db: db}
+		require.Equal(t, want, o.databaseName())
+		require.Equal(t, strings.Contains(db, "secret"), o.hasPassword(), db)
+		if o.hasPassword() {
+			require.NotContains(t, o.again(), "--db")
+		}
+	}
 }
 
 func TestParseMixed(t *testing.T) {

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
+	"github.com/airtight-csirt/airtight/adapters/smtp"
 	"github.com/airtight-csirt/airtight/mail"
 )
 
@@ -16,13 +18,13 @@ func receive(c *call, flags *flag.FlagSet) action {
 	var sender *string
 	maybe(flags, "from", "envelope sender, an `address`, or <> for the null sender; default: the header Return-Path, else not known", &sender, word[string])
 	var to []string
-	collect(flags, "to", "envelope recipient, an `address`, repeatable; default: the desk's mailbox", &to, word[string])
+	collect(flags, "to", "envelope recipient, an `address`, repeatable; default: what the header says, else the desk's mailbox", &to, word[string])
 	return func(ctx context.Context, _ []string) error {
 		raw, err := c.read("a mail", "desk receive < mail.eml")
 		if err != nil {
 			return err
 		}
-		env, err := envelope(raw, sender, to, c.mailbox)
+		env, err := envelope(raw, sender, to, c.mailboxes())
 		if err != nil {
 			return err
 		}
@@ -54,9 +56,12 @@ func receive(c *call, flags *flag.FlagSet) action {
 
 // envelope says what is known about how a mail travelled. The zero Envelope is
 // one of which nothing is known, which is not the same as the null sender.
-func envelope(raw []byte, sender *string, to []string, own string) (mail.Envelope, error) {
+//
+// own are the desk's mailboxes: those that the header names stand in for recipients
+// that nobody has told, or else the first.
+func envelope(raw []byte, sender *string, to, own []string) (mail.Envelope, error) {
+	m, _ := mail.Parse(raw, mail.Limits{Bytes: 64 << 10}) // of a large mail, what is wrong with it is said later
 	if sender == nil {
-		m, _ := mail.Parse(raw, mail.Limits{Bytes: 64 << 10}) // of a large mail, what is wrong with it is said later
 		if path := strings.TrimSpace(m.Get("Return-Path")); path != "" {
 			sender = &path
 		}
@@ -68,7 +73,15 @@ func envelope(raw []byte, sender *string, to []string, own string) (mail.Envelop
 		return mail.Envelope{}, nil
 	}
 	if len(to) == 0 {
-		to = []string{own}
+		taken := smtp.Only(own...)
+		for _, p := range slices.Concat(m.To, m.Cc) {
+			if taken(p.Address) {
+				to = append(to, p.Address)
+			}
+		}
+	}
+	if len(to) == 0 {
+		to = own[:1]
 	}
 	return mail.Envelope{From: strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(*sender), "<"), ">"), To: to}, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -39,16 +40,18 @@ func TestReceiveEnvelope(t *testing.T) {
 	}{
 		{"nothing known", without, nil, nil, mail.Envelope{}},
 		{"Return-Path", with, nil, nil, mail.Envelope{From: "carol@example.org", To: []string{"csirt@example.net"}}},
+		{"header", append([]byte("To: Desk <Soc@example.net>, bob@example.org\r\nCc: x@example.com\r\n"), with...), nil, nil,
+			mail.Envelope{From: "carol@example.org", To: []string{"Soc@example.net", "x@example.com"}}},
 		{"flags", with, from("dora@example.org"), []string{"x@example.net"}, mail.Envelope{From: "dora@example.org", To: []string{"x@example.net"}}},
 		{"null sender", without, from("<>"), nil, mail.Envelope{To: []string{"csirt@example.net"}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := envelope(test.raw, test.sender, test.to, "csirt@example.net")
+			got, err := envelope(test.raw, test.sender, test.to, []string{"csirt@example.net", "soc@example.net", "@example.com"})
 			require.NoError(t, err)
 			require.Equal(t, test.want, got)
 		})
 	}
-	_, err := envelope(without, nil, []string{"x@example.net"}, "csirt@example.net")
+	_, err := envelope(without, nil, []string{"x@example.net"}, []string{"csirt@example.net"})
 	require.ErrorContains(t, err, "--to needs --from")
 }
 
@@ -73,4 +76,29 @@ func TestReceiveTooLarge(t *testing.T) {
 	require.Contains(t, b.ok("list"), "0 of 0")
 	require.Contains(t, b.fed(fits, "receive"), "new report #1")
 	require.Equal(t, fits, b.ok("show", "1", "--raw", "2"))
+}
+
+func TestReceiveForAConstituency(t *testing.T) {
+	b := newBench(t)
+	raw := "Return-Path: <bob@example.org>\r\nFrom: bob@example.org\r\nTo: soc@example.net\r\n\r\nx"
+	b.fed(raw, "receive", "--also", "soc@example.net=campus")
+	require.Contains(t, b.ok("show", "1"), "constituency   campus")
+	require.Contains(t, b.ok("show", "1"), "because it was sent to soc@example.net")
+	for _, bad := range []string{"soc", "soc@", "=campus"} {
+		require.Contains(t, b.refused(exitUsage, "list", "--also", bad), "neither an address nor a domain")
+	}
+}
+
+func TestReceiveLargeMail(t *testing.T) {
+	b := newBench(t)
+	folder := filepath.Join(t.TempDir(), "blobs")
+	raw := "From: bob@example.org\r\n\r\n" + strings.Repeat("x", 64<<10)
+	b.fed(raw, "receive", "--blobs", folder)
+	require.True(t, raw == b.ok("show", "1", "--raw", "2", "--blobs", folder))
+	require.DirExists(t, folder)
+	for _, args := range [][]string{{"show", "1"}, {"show", "1", "--raw", "2"}} {
+		require.Contains(t, b.refused(exitRefused, args...), "the text of #1.2 is not in the database: name the directory for large mail by --blobs")
+	}
+	require.Contains(t, b.ok("verify", "--blobs", folder), " 0 faults")
+	require.Contains(t, b.refused(exitRefused, "list", "--blobs", b.db), "is no directory")
 }

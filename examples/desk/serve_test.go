@@ -3,7 +3,14 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -136,6 +143,74 @@ func TestServeProcess(t *testing.T) {
 	require.Contains(t, string(said), `allowed are "open", "resolved", "rejected"`)
 	_, err = os.Stat(db)
 	require.NoError(t, err)
+}
+
+// TestServeTLSAndLMTP takes mail by STARTTLS, and by LMTP on a socket that a
+// daemon which was killed has left behind.
+func TestServeTLSAndLMTP(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("sockets are left behind as files on Unix only")
+	}
+	folder := t.TempDir()
+	cert, key, socket := filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem"), filepath.Join(folder, "lmtp")
+	roots := writeCertificate(t, cert, key)
+	b := newBench(t)
+	require.Contains(t, b.refused(exitRefused, "serve", "--tls-cert", cert), "no TLS: ")
+
+	for range 2 {
+		daemon := exec.Command(deskBinary(t), "--db", b.db, "serve", "--smtp", "127.0.0.1:0", "--lmtp", socket, "--tls-cert", cert, "--tls-key", key)
+		out, err := daemon.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, daemon.Start())
+		defer daemon.Process.Kill()
+		lines := readLines(out)
+		address := waitFor(t, lines, `SMTP on (\S+), for`)
+		require.Equal(t, socket, waitFor(t, lines, `LMTP on (\S+), for the same`))
+		waitFor(t, lines, "Ctrl-C stops")
+
+		sender := smtp.NewSender(address, smtp.SenderConfig{TLS: smtp.TLSRequired, TLSConfig: &tls.Config{RootCAs: roots}})
+		require.NoError(t, sender.Send(t.Context(), mail.Envelope{From: "bob@example.org", To: []string{"csirt@example.net"}}, []byte(firstMail)))
+		conn, err := net.Dial("unix", socket)
+		require.NoError(t, err)
+		_, err = conn.Write([]byte("LHLO peer.example.org\r\nMAIL FROM:<eve@example.org>\r\nRCPT TO:<csirt@example.net>\r\nDATA\r\n"))
+		require.NoError(t, err)
+		answers := bufio.NewScanner(conn)
+		for answers.Scan() && !strings.HasPrefix(answers.Text(), "354 ") {
+		}
+		_, err = conn.Write([]byte(letter("eve@example.org", "By LMTP", "", "x") + ".\r\n"))
+		require.NoError(t, err)
+		require.True(t, answers.Scan())
+		require.Contains(t, answers.Text(), "250 2.0.0 <csirt@example.net>")
+		require.NoError(t, daemon.Process.Kill())
+		_ = daemon.Wait()
+		require.FileExists(t, socket)
+	}
+	require.Contains(t, b.ok("list"), "2 of 2 tickets")
+	require.Contains(t, b.refused(exitRefused, "serve", "--smtp", "127.0.0.1:0", "--lmtp", cert), "cannot listen")
+	require.FileExists(t, cert, "what is no socket is left alone")
+}
+
+// writeCertificate writes a certificate for 127.0.0.1 and its key, and returns
+// who vouches for it.
+func writeCertificate(t *testing.T, cert, key string) *x509.CertPool {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	require.NoError(t, err)
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
+	parsed, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	roots.AddCert(parsed)
+	return roots
 }
 
 func readLines(r io.Reader) <-chan string {

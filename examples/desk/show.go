@@ -10,6 +10,7 @@ import (
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/mail"
 	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
 	"github.com/airtight-csirt/airtight/workflow/desk"
 )
 
@@ -43,7 +44,7 @@ func show(c *call, flags *flag.FlagSet) action {
 		}
 		defer w.Close()
 		if *raw > 0 {
-			body, err := w.me.Body(ctx, id, *raw)
+			body, err := w.body(ctx, id, *raw)
 			if errors.Is(err, desk.ErrNoBody) {
 				return fmt.Errorf("record %d of ticket %s has no text: desk show %s names the records that have one", *raw, id, id)
 			}
@@ -98,7 +99,7 @@ func (w *workplace) document(ctx context.Context, id incident.ID, tell teller) (
 		doc.History = append(doc.History, entry{r, event, tell.record(r)})
 		switch event.(type) {
 		case incident.Message, incident.Commented:
-			body, err := w.me.Body(ctx, id, r.Version)
+			body, err := w.body(ctx, id, r.Version)
 			if err != nil && !errors.Is(err, desk.ErrNoBody) {
 				return nil, err
 			}
@@ -107,6 +108,16 @@ func (w *workplace) document(ctx context.Context, id incident.ID, tell teller) (
 	}
 	doc.Outgoing, err = w.me.Outgoing(ctx, id)
 	return &doc, err
+}
+
+// body returns the text of a record as it came.
+func (w *workplace) body(ctx context.Context, id incident.ID, version uint64) ([]byte, error) {
+	body, err := w.me.Body(ctx, id, version)
+	var absent *workflow.NoTicketError
+	if errors.Is(err, storage.ErrNotFound) && !errors.As(err, &absent) {
+		return nil, fmt.Errorf("the text of %s is not in the database: name the directory for large mail by --blobs, and let desk verify look", place(id, version))
+	}
+	return body, err
 }
 
 func (d *document) records() []incident.Record {

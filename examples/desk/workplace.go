@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"os"
 	"time"
 
+	"github.com/airtight-csirt/airtight/adapters/blobdir"
 	"github.com/airtight-csirt/airtight/adapters/sqlstore"
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/mail"
@@ -24,6 +22,7 @@ const mailLimit = 25 << 20
 type workplace struct {
 	db    *sql.DB
 	store *sqlstore.Store
+	blobs *blobdir.Dir // nil: large mail lies in the database too
 	desk  *desk.Desk
 	me    *desk.Session
 }
@@ -38,26 +37,31 @@ type setting struct {
 
 // open opens the database and a desk on it; Close ends both.
 func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
-	if _, err := os.Stat(c.db); errors.Is(err, fs.ErrNotExist) && !s.create {
-		return nil, fmt.Errorf("there is no database %s: run desk serve or desk receive first, or name another one by --db", c.db)
-	}
 	if s.now == nil {
 		s.now = c.now
 	}
-	db, err := sql.Open("sqlite", sqlstore.SQLiteDSN(c.db))
+	db, dialect, err := c.database(s.create)
 	if err != nil {
-		return nil, fmt.Errorf("database %s: %w", c.db, err)
+		return nil, err
 	}
 	w := &workplace{db: db}
-	if w.store, err = sqlstore.New(ctx, db, sqlstore.Config{Log: s.log}); err != nil {
+	if w.store, err = sqlstore.New(ctx, db, sqlstore.Config{Dialect: dialect, Log: s.log}); err != nil {
 		w.Close()
-		return nil, fmt.Errorf("database %s: %w", c.db, err)
+		return nil, fmt.Errorf("database %s: %w", c.databaseName(), err)
 	}
 	config := desk.Config{
 		Tag:    mail.Tag{Name: c.tag},
 		From:   incident.Party{Name: c.tag, Address: c.mailbox},
 		Limits: mail.Limits{Bytes: mailLimit},
 		Now:    s.now, Rand: s.rand, Log: s.log,
+		Recipients: c.also,
+	}
+	if c.blobs != "" {
+		if w.blobs, err = blobdir.New(c.blobs, blobdir.Config{}); err != nil {
+			w.Close()
+			return nil, err
+		}
+		config.Blobs = w.blobs
 	}
 	for _, address := range c.team {
 		config.Team = append(config.Team, desk.Member{Address: address})
