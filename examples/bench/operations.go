@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/workflow"
+	"github.com/airtight-csirt/airtight/workflow/desk"
+)
+
+// operation is something whose time is measured. prepare does what comes before,
+// outside of the time, and returns n steps that are to be timed one by one.
+type operation struct {
+	name    string
+	share   int // one in so many of the steps that --steps asks for
+	bare    bool
+	prepare func(ctx context.Context, w *world, n int) ([]step, error)
+}
+
+type step func(ctx context.Context) error
+
+// children is how many tickets the incident has that "resolve" closes.
+const children = 20
+
+func operations() []operation {
+	return []operation{
+		{name: "receive", share: 1, bare: true, prepare: func(_ context.Context, w *world, n int) ([]step, error) {
+			return w.receiving(n, w.letters.report), nil
+		}},
+		{name: "receive-100kB", share: 2, bare: true, prepare: func(_ context.Context, w *world, n int) ([]step, error) {
+			return w.receiving(n, func() letter { return w.letters.attached(100_000) }), nil
+		}},
+		{name: "reply-by-tag", share: 1, prepare: func(_ context.Context, w *world, n int) ([]step, error) {
+			return w.receiving(n, func() letter {
+				to := w.reports[w.letters.random.IntN(len(w.reports))]
+				return w.letters.answer(deskConfig().Tag, to.id, to.from)
+			}), nil
+		}},
+		{name: "take", share: 1, prepare: commands(func(_ *world, r reported) []workflow.Command {
+			return []workflow.Command{workflow.Take{Ticket: r.id}}
+		})},
+		{name: "link", share: 1, prepare: commands(func(w *world, r reported) []workflow.Command {
+			return []workflow.Command{workflow.Link{Ticket: r.id, Parent: w.incident()}}
+		})},
+		{name: "incident-from-report", share: 1, prepare: commands(func(w *world, r reported) []workflow.Command {
+			return []workflow.Command{
+				workflow.Open{Kind: incident.KindIncident, Subject: w.letters.subject()},
+				workflow.Link{Ticket: r.id, Parent: incident.Nth(1)},
+				workflow.Take{Ticket: r.id},
+			}
+		})},
+		{name: "resolve-with-20", share: 10, prepare: resolving},
+	}
+}
+
+func operationNames() []string {
+	var names []string
+	for _, o := range operations() {
+		names = append(names, o.name)
+	}
+	return names
+}
+
+// receiving is mail to take in.
+func (w *world) receiving(n int, write func() letter) []step {
+	var steps []step
+	for range n {
+		l := write()
+		steps = append(steps, func(ctx context.Context) error {
+			_, err := w.desk.Receive(ctx, l.envelope(), l.raw)
+			return err
+		})
+	}
+	return steps
+}
+
+// commands are done in one Do for each of n reports.
+func commands(of func(*world, reported) []workflow.Command) func(context.Context, *world, int) ([]step, error) {
+	return func(ctx context.Context, w *world, n int) ([]step, error) {
+		reports, err := w.untouched(ctx, n)
+		var steps []step
+		for _, r := range reports {
+			list := of(w, r)
+			steps = append(steps, func(ctx context.Context) error {
+				_, err := w.session.Do(ctx, list...)
+				return err
+			})
+		}
+		return steps, err
+	}
+}
+
+// resolving closes incidents, and with each its children.
+func resolving(ctx context.Context, w *world, n int) ([]step, error) {
+	var steps []step
+	err := w.together(ctx, func(ctx context.Context, d *desk.Desk) error {
+		for range n {
+			list := []workflow.Command{workflow.Open{Kind: incident.KindIncident, Subject: w.letters.subject()}}
+			for range children {
+				list = append(list, workflow.Open{
+					Kind: incident.KindReport, Subject: w.letters.subject(), Parents: []incident.ID{incident.Nth(1)},
+				})
+			}
+			result, err := d.As(handler).Do(ctx, list...)
+			if err != nil {
+				return err
+			}
+			steps = append(steps, func(ctx context.Context) error {
+				_, err := w.session.Do(ctx, workflow.Move{Ticket: result.Opened[0], To: "resolved"})
+				return err
+			})
+		}
+		return nil
+	})
+	return steps, err
+}
+
+// chosen returns the operations with these names, in their order.
+func chosen(names []string) []operation {
+	return slices.DeleteFunc(operations(), func(o operation) bool { return !slices.Contains(names, o.name) })
+}
