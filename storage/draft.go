@@ -101,16 +101,26 @@ func (d *Draft) Count(ctx context.Context, q Query) (int, error) {
 	return n, err
 }
 
-// History implements [Reader]. Drafted records come last, with Seq 0.
+// History implements [Reader]. Drafted records are the newest, with Seq 0.
 func (d *Draft) History(ctx context.Context, q HistoryQuery) ([]incident.Record, error) {
 	found, err := d.base.History(ctx, q)
 	if err != nil {
 		return nil, err
 	}
+	var drafted []incident.Record
 	for _, r := range d.records {
-		if among(q.Tickets, r.Ticket) && (q.Limit == 0 || len(found) < q.Limit) {
-			found = append(found, CloneRecord(*r))
+		if q.Match(*r) {
+			drafted = append(drafted, CloneRecord(*r))
 		}
+	}
+	if q.Descending {
+		slices.Reverse(drafted)
+		found = append(drafted, found...)
+	} else {
+		found = append(found, drafted...)
+	}
+	if q.Limit > 0 && len(found) > q.Limit {
+		found = found[:q.Limit]
 	}
 	return found, nil
 }

@@ -174,6 +174,7 @@ func TestDraftHistory(t *testing.T) {
 	view(t, store, func(ctx context.Context, r storage.Reader) error {
 		draft := storage.NewDraft(r)
 		require.NoError(t, draft.Append(ctx, unsealed(t, 2, 2, report), unsealed(t, 1, 2, incident.Owned{To: "handler:bob"})))
+		owned, second := incident.Owned{}.Type(), []uint64{2}
 		for _, test := range []struct {
 			q    storage.HistoryQuery
 			want []incident.ID // tickets of the records
@@ -183,6 +184,12 @@ func TestDraftHistory(t *testing.T) {
 			{storage.HistoryQuery{Limit: 2}, []incident.ID{1, 2}},
 			{storage.HistoryQuery{Tickets: []incident.ID{1}}, []incident.ID{1, 1}},
 			{storage.HistoryQuery{Tickets: []incident.ID{2}, After: 1, Limit: 1}, []incident.ID{2}},
+			{storage.HistoryQuery{Descending: true, Limit: 1}, []incident.ID{1}},
+			{storage.HistoryQuery{Descending: true, Limit: 2}, []incident.ID{1, 2}},
+			{storage.HistoryQuery{Descending: true, Tickets: []incident.ID{1}}, []incident.ID{1, 1}},
+			{storage.HistoryQuery{Types: []string{report.Type()}}, []incident.ID{1, 2}},
+			{storage.HistoryQuery{Types: []string{report.Type()}, Descending: true}, []incident.ID{2, 1}},
+			{storage.HistoryQuery{Types: []string{owned}, Versions: second}, []incident.ID{1}},
 		} {
 			records, err := draft.History(ctx, test.q)
 			require.NoError(t, err)

@@ -34,7 +34,7 @@ type Query struct {
 	WakeBy         time.Time    // has a reminder at or before this; zero: not asked
 	Scope          *Scope       // what the asker may see; nil: everything
 
-	Order []Order // then by ascending ID, always
+	Order []Order // then by ID, in the direction of the first of these; ascending without any
 	After *Cursor // only tickets behind this place in the order
 	Limit int     // 0: all
 }
@@ -118,7 +118,7 @@ type Order struct {
 }
 
 // MostDue is the order of RTIR's lists of due incidents: due ascending with
-// unset first, then the higher priority.
+// unset first, then the higher priority, then the lower ID.
 func MostDue() []Order {
 	return []Order{{Column: ByDue}, {Column: ByPriority, Descending: true}}
 }
@@ -224,7 +224,8 @@ func (s Scope) Covers(t incident.Ticket) bool {
 }
 
 // Compare orders two tickets as the query wants them: negative when a comes
-// first. It is zero only for tickets of the same ID.
+// first. It is zero only for tickets of the same ID: where all columns of Order
+// are equal the ID decides, in the direction of the first of them.
 func (q Query) Compare(a, b incident.Ticket) int {
 	return q.compare(CursorAt(a), CursorAt(b))
 }
@@ -244,6 +245,9 @@ func (q Query) compare(a, b *Cursor) int {
 		if c != 0 {
 			return c
 		}
+	}
+	if len(q.Order) > 0 && q.Order[0].Descending {
+		return cmp.Compare(b.ID, a.ID) // so that one index, read either way, gives both orders of a column
 	}
 	return cmp.Compare(a.ID, b.ID)
 }

@@ -144,9 +144,21 @@ func TestCompare(t *testing.T) {
 		}
 		a, b := full(), full()
 		b.ID = 9
-		if column != storage.ByID {
-			assert.Negative(t, down.Compare(a, b), "%s: equal keys go by ascending ID, descending or not", column)
-		}
+		assert.Negative(t, up.Compare(a, b), "%s: equal keys go by ID", column)
+		assert.Positive(t, down.Compare(a, b), "%s: equal keys go by ID, descending as they do", column)
+	}
+	a, b := full(), full()
+	b.ID = 9
+	for _, test := range []struct {
+		order []storage.Order
+		want  int
+	}{
+		{nil, -1},
+		{storage.MostDue(), -1},
+		{[]storage.Order{{Column: storage.ByDue, Descending: true}, {Column: storage.ByPriority}}, 1},
+		{[]storage.Order{{Column: storage.ByDue, Descending: true}, {Column: storage.ByID}}, -1},
+	} {
+		assert.Equal(t, test.want, storage.Query{Order: test.order}.Compare(a, b), "%v: the first column has the direction of the ID", test.order)
 	}
 	assert.Len(t, storage.Columns(), 10)
 	assert.Zero(t, storage.Query{Order: []storage.Order{{Column: "no such column"}}}.Compare(full(), full()))
@@ -193,6 +205,30 @@ func TestSelectSharesNothing(t *testing.T) {
 	found := storage.Query{}.Select(tickets)
 	found[0].Fields["class"][0], found[0].Parents[0] = "changed", 99
 	assert.Equal(t, full(), tickets[0])
+}
+
+func TestHistoryMatch(t *testing.T) {
+	record := incident.Record{Seq: 5, Ticket: 7, Version: 2, Type: "moved"}
+	for _, test := range []struct {
+		name string
+		q    storage.HistoryQuery
+		want bool
+	}{
+		{"all", storage.HistoryQuery{}, true},
+		{"limit does not ask", storage.HistoryQuery{Limit: 1, Descending: true}, true},
+		{"ticket", storage.HistoryQuery{Tickets: []incident.ID{6, 7}}, true},
+		{"other ticket", storage.HistoryQuery{Tickets: []incident.ID{6}}, false},
+		{"version", storage.HistoryQuery{Versions: []uint64{1, 2}}, true},
+		{"other version", storage.HistoryQuery{Versions: []uint64{1, 5}}, false},
+		{"type", storage.HistoryQuery{Types: []string{"message", "moved"}}, true},
+		{"other type", storage.HistoryQuery{Types: []string{"message", "Moved"}}, false},
+		{"after the one before", storage.HistoryQuery{After: 4}, true},
+		{"after it", storage.HistoryQuery{After: 5}, false},
+	} {
+		assert.Equal(t, test.want, test.q.Match(record), test.name)
+	}
+	record.Seq = 0
+	assert.True(t, storage.HistoryQuery{After: 5}.Match(record), "a record of this update is behind every other")
 }
 
 func TestOutgoingMatch(t *testing.T) {

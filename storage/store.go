@@ -42,7 +42,8 @@ var (
 //
 //   - [Reader.Find] returns exactly the tickets for which [Query.Match] is true,
 //     in the order of [Query.Compare], from behind Query.After on, at most
-//     Query.Limit of them. Tickets without a due date sort before those with
+//     Query.Limit of them. Where keys are equal the ID decides, in the direction of
+//     the first column of the order. Tickets without a due date sort before those with
 //     one. Strings compare bytewise. [Reader.Count] counts the same tickets,
 //     without After and Limit.
 //   - [Tx.Append] takes only records that [incident.Extend] accepts and keeps
@@ -57,6 +58,10 @@ var (
 //     than that of every earlier record of its ticket. A reader that has seen n
 //     never later finds a new record at or below n. What Append was given in Seq
 //     is ignored, and inside fn Seq is zero.
+//   - [Reader.History] returns exactly the records for which [HistoryQuery.Match]
+//     is true, in ascending order of Seq or, if HistoryQuery.Descending, from the
+//     newest on, at most HistoryQuery.Limit of them. Those that fn has appended
+//     are the newest.
 //   - Bytes of records come back as they were given. Times keep their
 //     microseconds and are UTC.
 //   - Values in and out are the caller's to change.
@@ -88,7 +93,8 @@ type Reader interface {
 	// Count returns how many tickets a query describes, whatever its After and
 	// Limit.
 	Count(ctx context.Context, q Query) (int, error)
-	// History returns records in ascending order of Seq.
+	// History returns the records that a query describes, in ascending order of
+	// Seq unless it says otherwise.
 	History(ctx context.Context, q HistoryQuery) ([]incident.Record, error)
 	// Claimed returns the ticket that holds a key; false if none does.
 	Claimed(ctx context.Context, key Key) (incident.ID, bool, error)
@@ -125,10 +131,21 @@ type Key struct {
 // length of Value, and equal for equal values only.
 func (k Key) Sum() incident.Digest { return sha256.Sum256([]byte(k.Value)) }
 
-// HistoryQuery says which records are wanted. The zero HistoryQuery asks for
-// the whole feed.
+// HistoryQuery says which records are wanted: those that meet all of its fields.
+// A list is met by any one of its members. The zero HistoryQuery asks for the
+// whole feed.
 type HistoryQuery struct {
-	Tickets []incident.ID // empty: all tickets
-	After   uint64        // only records with a larger Seq
-	Limit   int           // 0: all
+	Tickets    []incident.ID // empty: all tickets
+	Versions   []uint64      // empty: all; 1 is a ticket's first record
+	Types      []string      // empty: all; see [incident.Event]
+	After      uint64        // only records with a larger Seq; 0: all
+	Descending bool          // the newest first
+	Limit      int           // so many, from the first in this order on; 0: all
+}
+
+// Match reports whether a query describes a record. It does not look at Limit.
+// A record of the update that asks, whose Seq is zero yet, is behind every After.
+func (q HistoryQuery) Match(r incident.Record) bool {
+	return among(q.Tickets, r.Ticket) && among(q.Versions, r.Version) && among(q.Types, r.Type) &&
+		(r.Seq == 0 || r.Seq > q.After)
 }

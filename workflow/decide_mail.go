@@ -8,7 +8,7 @@ import (
 	"github.com/airtight-csirt/airtight/incident"
 )
 
-func (c Reply) asks(_ *Policy, t incident.Ticket) []Ask { return []Ask{{FactMessages, t.ID}} }
+func (c Reply) asks(_ *Policy, t incident.Ticket) []Ask { return []Ask{{FactAnswerable, t.ID}} }
 
 func (c Reply) decide(_ *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision, error) {
 	switch {
@@ -30,12 +30,10 @@ func (c Reply) decide(_ *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision,
 	if m.Content.Subject == "" {
 		m.Content.Subject = t.Subject
 	}
-	for _, earlier := range slices.Backward(f.Messages(t.ID)) {
-		if entity := earlier.Message.Content; entity.MessageID != "" && !earlier.Message.Machine {
-			m.Content.InReplyTo = []string{entity.MessageID}
-			m.Content.References = thread(append(slices.Clone(entity.References), entity.MessageID))
-			break
-		}
+	if earlier, ok := f.Answerable(t.ID); ok {
+		entity := earlier.Message.Content
+		m.Content.InReplyTo = []string{entity.MessageID}
+		m.Content.References = thread(append(slices.Clone(entity.References), entity.MessageID))
 	}
 	return []Decision{{m, incident.Clean(c.Text)}}, nil
 }

@@ -2,6 +2,7 @@ package workflow_test
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -55,6 +56,8 @@ func messages(id incident.ID, entities ...incident.Message) (f workflow.Facts) {
 		records = append(records, workflow.MessageRecord{Version: uint64(i + 2), At: *at(i), Message: m})
 	}
 	f.KnowMessages(workflow.Ask{Fact: workflow.FactMessages, Ticket: id}, records)
+	answerable := slices.DeleteFunc(slices.Clone(records), func(m workflow.MessageRecord) bool { return !m.Answerable() })
+	f.KnowMessages(workflow.Ask{Fact: workflow.FactAnswerable, Ticket: id}, answerable[max(0, len(answerable)-1):])
 	return f
 }
 
@@ -356,7 +359,7 @@ func TestAsksSuffice(t *testing.T) {
 		}
 		var facts workflow.Facts
 		for _, a := range p.Asks(ticket, c) {
-			if a.Fact == workflow.FactMessages {
+			if a.Fact == workflow.FactMessages || a.Fact == workflow.FactAnswerable {
 				facts.KnowMessages(a, nil)
 			} else {
 				facts.Know(a, three)

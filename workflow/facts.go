@@ -17,6 +17,7 @@ const (
 	FactOpenChildren Fact = "open children" // its children that are not inactive, by ID
 	FactEarliestDue  Fact = "earliest due"  // of its children that are not inactive and have a due date, the first one due; of several the one with the lowest ID
 	FactMessages     Fact = "messages"      // its messages, oldest first
+	FactAnswerable   Fact = "answerable"    // the newest of its messages that is [MessageRecord.Answerable], if there is one
 )
 
 // Ask asks for a fact about a ticket.
@@ -30,6 +31,12 @@ type MessageRecord struct {
 	Version uint64
 	At      time.Time
 	Message incident.Message
+}
+
+// Answerable reports whether a reply can name the message: a person wrote it, and
+// it has a Message-ID.
+func (m MessageRecord) Answerable() bool {
+	return m.Message.Content.MessageID != "" && !m.Message.Machine
 }
 
 // Facts are the answers to some asks. The zero Facts knows nothing. Its methods
@@ -49,7 +56,7 @@ func (f *Facts) Know(a Ask, tickets ...incident.Ticket) {
 	f.tickets[a] = tickets
 }
 
-// KnowMessages adds the answer to an ask for [FactMessages].
+// KnowMessages adds the answer to an ask for [FactMessages] or [FactAnswerable].
 func (f *Facts) KnowMessages(a Ask, messages []MessageRecord) {
 	if f.messages == nil {
 		f.messages = map[Ask][]MessageRecord{}
@@ -59,43 +66,47 @@ func (f *Facts) KnowMessages(a Ask, messages []MessageRecord) {
 
 // Ticket returns a ticket; false if it does not exist.
 func (f Facts) Ticket(id incident.ID) (incident.Ticket, bool) {
-	return first(f.known(Ask{FactTicket, id}))
+	return first(known(f.tickets, Ask{FactTicket, id}))
 }
 
 // Parents returns the incidents of a ticket.
-func (f Facts) Parents(id incident.ID) []incident.Ticket { return f.known(Ask{FactParents, id}) }
+func (f Facts) Parents(id incident.ID) []incident.Ticket {
+	return known(f.tickets, Ask{FactParents, id})
+}
 
 // OpenChildren returns the children of an incident that are not inactive.
 func (f Facts) OpenChildren(id incident.ID) []incident.Ticket {
-	return f.known(Ask{FactOpenChildren, id})
+	return known(f.tickets, Ask{FactOpenChildren, id})
 }
 
 // EarliestDue returns the child of an incident that is due first; false if no
 // child that is not inactive has a due date.
 func (f Facts) EarliestDue(id incident.ID) (incident.Ticket, bool) {
-	return first(f.known(Ask{FactEarliestDue, id}))
+	return first(known(f.tickets, Ask{FactEarliestDue, id}))
 }
 
 // Messages returns the messages of a ticket, oldest first.
 func (f Facts) Messages(id incident.ID) []MessageRecord {
-	messages, ok := f.messages[Ask{FactMessages, id}]
-	if !ok {
-		panic(&UnaskedError{Ask{FactMessages, id}})
-	}
-	return messages
+	return known(f.messages, Ask{FactMessages, id})
 }
 
-func (f Facts) known(a Ask) []incident.Ticket {
-	tickets, ok := f.tickets[a]
+// Answerable returns the message of a ticket that a reply answers; false if it
+// has none.
+func (f Facts) Answerable(id incident.ID) (MessageRecord, bool) {
+	return first(known(f.messages, Ask{FactAnswerable, id}))
+}
+
+func known[T any](facts map[Ask][]T, a Ask) []T {
+	answer, ok := facts[a]
 	if !ok {
 		panic(&UnaskedError{a})
 	}
-	return tickets
+	return answer
 }
 
-func first(tickets []incident.Ticket) (incident.Ticket, bool) {
-	if len(tickets) == 0 {
-		return incident.Ticket{}, false
+func first[T any](list []T) (none T, ok bool) {
+	if len(list) == 0 {
+		return none, false
 	}
-	return tickets[0], true
+	return list[0], true
 }

@@ -132,34 +132,60 @@ func (t *tables) candidates(q storage.Query) []incident.ID {
 // History implements [storage.Reader].
 func (t *tables) History(_ context.Context, q storage.HistoryQuery) ([]incident.Record, error) {
 	var found []incident.Record
-	add := func(r incident.Record) bool {
-		found = append(found, storage.CloneRecord(r))
+	add := func(r incident.Record) (more bool) {
+		if q.Match(r) {
+			found = append(found, storage.CloneRecord(r))
+		}
 		return q.Limit == 0 || len(found) < q.Limit
 	}
 	if len(q.Tickets) == 0 {
-		for _, r := range t.feed[min(q.After, uint64(len(t.feed))):] {
-			if !add(r) {
+		feed := t.feed[min(q.After, uint64(len(t.feed))):]
+		for i := range feed {
+			if q.Descending {
+				i = len(feed) - 1 - i
+			}
+			if !add(feed[i]) {
 				break
 			}
 		}
 		return found, nil
 	}
-	var seqs []uint64
-	for _, id := range q.Tickets {
-		history := t.histories[id]
-		from, there := slices.BinarySearch(history, q.After)
-		if there {
-			from++
+	seqs := t.seqs(q)
+	for i := range seqs {
+		if q.Descending {
+			i = len(seqs) - 1 - i
 		}
-		seqs = append(seqs, history[from:]...)
-	}
-	slices.Sort(seqs)
-	for _, seq := range slices.Compact(seqs) {
-		if !add(t.feed[seq-1]) {
+		if !add(t.feed[seqs[i]-1]) {
 			break
 		}
 	}
 	return found, nil
+}
+
+// seqs returns, in ascending order, those of the tickets that q names among which
+// are all that q describes.
+func (t *tables) seqs(q storage.HistoryQuery) (seqs []uint64) {
+	for _, id := range q.Tickets {
+		history := t.histories[id] // that of version 1 first
+		if len(q.Versions) > 0 {
+			for _, version := range q.Versions {
+				if version > 0 && version <= uint64(len(history)) {
+					seqs = append(seqs, history[version-1])
+				}
+			}
+			continue
+		}
+		from, there := slices.BinarySearch(history, q.After)
+		if there {
+			from++
+		}
+		if len(q.Tickets) == 1 {
+			return history[from:]
+		}
+		seqs = append(seqs, history[from:]...)
+	}
+	slices.Sort(seqs)
+	return slices.Compact(seqs)
 }
 
 // Claimed implements [storage.Reader].

@@ -72,7 +72,7 @@ type dialect struct {
 	text       func(query string) string  // puts arguments as the driver wants them; nil: as they are
 	keeps      func(s string) error       // ErrText; nil: any text can be kept
 	patient    bool                       // a short statement is not interrupted
-	inIDs      string                     // the condition on a list of ids
+	inNumbers  string                     // the condition on a list of numbers
 	brackets   string                     // around the list
 	head       func(column string) string // the beginning of a text, as indexes of side tables have it; nil: they have all of it
 	together   bool                       // statements may be parts of another one (WITH)

@@ -116,11 +116,14 @@
 // query may name some 30,000 strings, and any number of ids. Blobs are read into
 // memory whole.
 //
-// Lists in the order of one column, and in that of storage.MostDue, seek their
-// beginning and read on from there, up to Limit tickets of each kind, open and
+// Lists in the order of one column, and in that of storage.MostDue, either way,
+// seek their beginning and read on from there, up to Limit tickets of each kind, open and
 // closed, and those that Statuses, States, Owners, Constituencies, Links, Due,
 // UpdatedSince and Scope pass over on the way. Parent, Fields, Touches, Under,
 // Mail, DueBefore, WakeBy and HeldOnly seek, and sort what they find. An order of
 // several columns sorts all that the query describes, and so does any order on a
 // database with dozens of kinds.
+//
+// The history of one ticket, and one record of it by its version, are sought too,
+// from either end; Types passes over the ticket's records of other types.
 package sqlstore

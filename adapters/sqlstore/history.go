@@ -23,21 +23,9 @@ func (r *reader) History(ctx context.Context, q storage.HistoryQuery) ([]inciden
 	}
 	// Records of this update have no Seq yet: they lie behind every other.
 	after := min(int64(min(q.After, math.MaxInt64)), r.lastSeq)
-	w := &conditions{}
-	w.add("r.seq > ?", after)
-	amongIDs(w, r.c.dialect, "ticket", q.Tickets)
-	where := join(w.list, "AND")
-	where.args = append([]any{after}, where.args...)
-	text := selectRecords + where.text + " ORDER BY r.seq"
-	if len(q.Tickets) == 1 {
-		text = selectRecords + where.text + " ORDER BY version" // the same, from the index
-	}
-	if q.Limit > 0 {
-		text += " LIMIT ?"
-		where.args = append(where.args, q.Limit)
-	}
+	text, args := records(r.c.dialect, after, q)
 	var found []incident.Record
-	err := r.c.each(ctx, text, where.args, func(rows *sql.Rows) error {
+	err := r.c.each(ctx, text, args, func(rows *sql.Rows) error {
 		record, err := scanRecord(rows)
 		if record.Seq > uint64(r.lastSeq) {
 			record.Seq = 0
@@ -49,6 +37,27 @@ func (r *reader) History(ctx context.Context, q storage.HistoryQuery) ([]inciden
 		return nil, err
 	}
 	return found, nil
+}
+
+// records returns the statement for Reader.History.
+func records(d *dialect, after int64, q storage.HistoryQuery) (string, []any) {
+	w := &conditions{}
+	w.add("r.seq > ?", after)
+	amongNumbers(w, d, "ticket", q.Tickets)
+	amongNumbers(w, d, "version", q.Versions)
+	among(w, "type", q.Types)
+	where := join(w.list, "AND")
+	text, args := selectRecords+where.text+" ORDER BY r.seq", append([]any{after}, where.args...)
+	if len(q.Tickets) == 1 {
+		text = selectRecords + where.text + " ORDER BY version" // the same, from the index
+	}
+	if q.Descending {
+		text += " DESC"
+	}
+	if q.Limit > 0 {
+		text, args = text+" LIMIT ?", append(args, q.Limit)
+	}
+	return text, args
 }
 
 func scanRecord(rows *sql.Rows) (incident.Record, error) {

@@ -67,10 +67,11 @@ func (r *reader) byKind(ctx context.Context, q storage.Query) ([]incident.Ticket
 	if descending {
 		slices.Reverse(kinds)
 	}
+	order := append(q.Order[1:len(q.Order):len(q.Order)], storage.Order{Column: storage.ByID, Descending: descending})
 	var found []incident.Ticket
 	for _, kind := range kinds {
 		one := q
-		one.Kinds, one.Order, one.Limit = []incident.Kind{kind}, q.Order[1:], q.Limit-len(found)
+		one.Kinds, one.Order, one.Limit = []incident.Kind{kind}, order, q.Limit-len(found)
 		switch {
 		case q.Limit > 0 && one.Limit == 0:
 			return found, nil
@@ -152,17 +153,18 @@ func unfiltered(q storage.Query) bool {
 		len(q.Constituencies) == 0
 }
 
-// indexed reports whether each kind has an index in this order: of one column
-// and the id, or that of [storage.MostDue].
+// indexed reports whether each kind has an index in this order, or in the very
+// opposite one: of one column and the id, or that of [storage.MostDue].
 func indexed(terms []orderTerm) bool {
-	last := terms[len(terms)-1]
+	first, last := terms[0], terms[len(terms)-1]
 	switch len(terms) {
 	case 1:
 		return true
 	case 2:
-		return !last.descending
+		return last.descending == first.descending
 	case 3:
-		return !last.descending && terms[0].column == "due_order" && !terms[0].descending && terms[1].column == "priority" && terms[1].descending
+		return last.descending == first.descending && first.column == "due_order" &&
+			terms[1].column == "priority" && terms[1].descending != first.descending
 	}
 	return false
 }

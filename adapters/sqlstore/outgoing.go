@@ -17,7 +17,7 @@ func (r *reader) Outgoing(ctx context.Context, q storage.OutgoingQuery) ([]stora
 	}
 	w := &conditions{}
 	w.add("TRUE")
-	amongIDs(w, r.c.dialect, "ticket", q.Tickets)
+	amongNumbers(w, r.c.dialect, "ticket", q.Tickets)
 	among(w, "status", q.Statuses)
 	if !q.ReadyBy.IsZero() {
 		w.add("next_try <= ? AND lease <= ?", micros(q.ReadyBy), micros(q.ReadyBy))

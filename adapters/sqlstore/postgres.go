@@ -27,7 +27,7 @@ func postgresDialect() *dialect {
 		migrations: "migrations/postgres",
 		text:       postgresText,
 		keeps:      postgresKeeps,
-		inIDs:      "= ANY (?::bigint[])",
+		inNumbers:  "= ANY (?::bigint[])",
 		brackets:   "{}",
 		long:       true,
 		together:   true,

@@ -53,7 +53,7 @@ func among[T ~string](w *conditions, column string, list []T) {
 	w.add(column+" IN ("+marks(len(list))+")", args...)
 }
 
-func amongIDs(w *conditions, d *dialect, column string, list []incident.ID) {
+func amongNumbers[T ~uint64](w *conditions, d *dialect, column string, list []T) {
 	switch len(list) {
 	case 0:
 		return
@@ -61,14 +61,14 @@ func amongIDs(w *conditions, d *dialect, column string, list []incident.ID) {
 		w.add(column+" = ?", int64(list[0]))
 		return
 	}
-	ids := []byte{d.brackets[0]}
-	for i, id := range list {
+	numbers := []byte{d.brackets[0]}
+	for i, n := range list {
 		if i > 0 {
-			ids = append(ids, ',')
+			numbers = append(numbers, ',')
 		}
-		ids = strconv.AppendInt(ids, int64(id), 10)
+		numbers = strconv.AppendInt(numbers, int64(n), 10)
 	}
-	w.add(column+" "+d.inIDs, string(append(ids, d.brackets[1])))
+	w.add(column+" "+d.inNumbers, string(append(numbers, d.brackets[1])))
 }
 
 // marks returns n question marks.
@@ -110,7 +110,7 @@ func count(d *dialect, q storage.Query) (string, []any) {
 func matching(d *dialect, q storage.Query) *conditions {
 	w := &conditions{}
 	w.add("id <> 0") // not the desk itself; as a range it would tempt the planner
-	amongIDs(w, d, "id", q.IDs)
+	amongNumbers(w, d, "id", q.IDs)
 	among(w, "kind", q.Kinds)
 	among(w, "status", q.Statuses)
 	among(w, "phase", q.Phases)
@@ -234,7 +234,8 @@ func orderOf(q storage.Query) []orderTerm {
 	}
 	var terms []orderTerm
 	seen := map[storage.Column]bool{}
-	for _, o := range append(q.Order[:len(q.Order):len(q.Order)], storage.Order{Column: storage.ByID}) {
+	last := storage.Order{Column: storage.ByID, Descending: len(q.Order) > 0 && q.Order[0].Descending}
+	for _, o := range append(q.Order[:len(q.Order):len(q.Order)], last) {
 		if seen[o.Column] || seen[storage.ByID] {
 			continue
 		}

@@ -50,6 +50,7 @@ func TestOrderEndsWithTheID(t *testing.T) {
 	assert.Equal(t, []string{"idfalse"}, columns())
 	assert.Equal(t, []string{"due_orderfalse", "idfalse"}, columns(due, storage.Order{Column: "weather"}, storage.Order{Column: storage.ByDue, Descending: true}))
 	assert.Equal(t, []string{"idtrue"}, columns(down, due), "nothing can decide after the id")
+	assert.Equal(t, []string{"due_ordertrue", "idtrue"}, columns(storage.Order{Column: storage.ByDue, Descending: true}), "the id goes the way of the first column")
 }
 
 func TestFewStatementsStayPrepared(t *testing.T) {

@@ -37,7 +37,7 @@ func sqliteDialect() *dialect {
 	return &dialect{
 		migrations: "migrations/sqlite",
 		patient:    true,
-		inIDs:      "IN (SELECT value FROM json_each(?))",
+		inNumbers:  "IN (SELECT value FROM json_each(?))",
 		brackets:   "[]",
 		connect:    sqliteConnect,
 		check:      sqliteCheck,

@@ -175,7 +175,7 @@ func (t *tx) stored(ctx context.Context, records []incident.Record) (map[inciden
 		return tickets, nil
 	}
 	w := &conditions{}
-	amongIDs(w, t.c.dialect, "id", missing)
+	amongNumbers(w, t.c.dialect, "id", missing)
 	where := join(w.list, "AND")
 	err := t.c.each(t.c.short(ctx), "SELECT document FROM tickets WHERE "+where.text, where.args, func(rows *sql.Rows) error {
 		var document sql.RawBytes
@@ -196,7 +196,7 @@ func ticketRow(t incident.Ticket) (names []string, values []any) {
 		value any
 	}{
 		{"id", int64(t.ID)}, {"version", int64(t.Version)}, {"vocabulary", int64(t.Vocabulary)},
-		{"kind", string(t.Kind)}, {"status", string(t.Status)}, {"phase", string(t.Phase)}, {"state", string(t.State)},
+		{"kind", string(t.Kind)}, {"status", string(t.Status)}, {"phase", string(t.Phase)}, {"open", flag(t.Open())}, {"state", string(t.State)},
 		{"owner", string(t.Owner)}, {"constituency", t.Constituency}, {"priority", int64(t.Priority)},
 		{"linked", flag(len(t.Parents) > 0)}, {"held", flag(t.Held != nil)},
 		{"created", micros(t.Created)}, {"updated", micros(t.Updated)},

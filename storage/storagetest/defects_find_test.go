@@ -82,6 +82,16 @@ func queryDefects() []defect {
 			first := storage.Query{IDs: q.IDs, Limit: limit}
 			return q.Select(first.Select(all))
 		}), "FindEqualsMatch", "Paging"),
+		lying("equal keys go by ascending ID, whatever the order", asking(func(q storage.Query) storage.Query {
+			q.Order = append(slices.Clone(q.Order), storage.Order{Column: storage.ByID})
+			return q
+		}), "Paging", "FindEqualsMatch"),
+		lying("equal keys go by ID in the direction of the last column", asking(func(q storage.Query) storage.Query {
+			if n := len(q.Order); n > 0 {
+				q.Order = append(slices.Clone(q.Order), storage.Order{Column: storage.ByID, Descending: q.Order[n-1].Descending})
+			}
+			return q
+		}), "Paging", "FindEqualsMatch"),
 		lying("no due date comes last", sorted(storage.ByDue, func(a, b incident.Ticket) int {
 			switch {
 			case a.Due == nil || b.Due == nil:

@@ -2,6 +2,7 @@ package storagetest_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,6 +40,17 @@ func looking(change func(*storage.HistoryQuery)) lies {
 	return lies{history: func(next storage.Reader, ctx context.Context, q storage.HistoryQuery) ([]incident.Record, error) {
 		change(&q)
 		return next.History(ctx, q)
+	}}
+}
+
+// narrowed is a store whose History leaves out what does not match only after the
+// Limit.
+func narrowed(change func(*storage.HistoryQuery)) lies {
+	return lies{history: func(next storage.Reader, ctx context.Context, q storage.HistoryQuery) ([]incident.Record, error) {
+		wider := q
+		change(&wider)
+		records, err := next.History(ctx, wider)
+		return slices.DeleteFunc(records, func(r incident.Record) bool { return !q.Match(r) }), err
 	}}
 }
 
@@ -208,6 +220,26 @@ func recordDefects() []defect {
 			}
 		}), "History"),
 		lying("History is of all tickets", looking(func(q *storage.HistoryQuery) { q.Tickets = nil }), "History"),
+		lying("History is of all versions", looking(func(q *storage.HistoryQuery) { q.Versions = nil }), "History"),
+		lying("History is of all types", looking(func(q *storage.HistoryQuery) { q.Types = nil }), "History"),
+		lying("History never runs backwards", looking(func(q *storage.HistoryQuery) { q.Descending = false }), "History"),
+		lying("types are looked for among the newest", narrowed(func(q *storage.HistoryQuery) { q.Types = nil }), "History"),
+		lying("the newest are the oldest, turned around", lies{history: func(next storage.Reader, ctx context.Context, q storage.HistoryQuery) ([]incident.Record, error) {
+			descending := q.Descending
+			q.Descending = false
+			records, err := next.History(ctx, q)
+			if descending {
+				slices.Reverse(records)
+			}
+			return records, err
+		}}, "History"),
+		lying("records of this update are the oldest when the newest are asked for", lies{history: func(next storage.Reader, ctx context.Context, q storage.HistoryQuery) ([]incident.Record, error) {
+			records, err := next.History(ctx, q)
+			if q.Descending {
+				slices.SortStableFunc(records, func(a, b incident.Record) int { return cmp.Compare(b.Seq, a.Seq) })
+			}
+			return records, err
+		}}, "History"),
 		lying("History runs backwards", telling(func(records []incident.Record) []incident.Record {
 			slices.Reverse(records)
 			return records

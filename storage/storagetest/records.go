@@ -3,6 +3,8 @@ package storagetest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -26,7 +28,7 @@ func recordChecks() []Check {
 		{"RecordBytes", "Bytes of records come back as they were given.", recordBytes},
 		{"Times", "Times keep their microseconds and are UTC.", times},
 		{"CallerOwnsValues", "Values in and out are the caller's to change.", callerOwnsValues},
-		{"History", "History returns records in ascending order of Seq: of the tickets asked for, with a Seq above After, at most Limit of them.", history},
+		{"History", "History returns exactly the records for which HistoryQuery.Match is true, in ascending order of Seq or, if Descending, from the newest on, at most Limit of them.", history},
 	}
 }
 
@@ -215,29 +217,67 @@ func history(c *trial) {
 	}
 	for i := range 12 {
 		at := c.rand.IntN(len(tickets))
-		tickets[at] = c.changed(tickets[at], incident.Edited{Priority: ptr(i)})
+		tickets[at] = c.changed(tickets[at], c.oneOf(i))
 	}
-	all := c.history(storage.HistoryQuery{})
-	for range 200 {
-		q := storage.HistoryQuery{Limit: c.rand.IntN(8)}
+	c.view(func(ctx context.Context, r storage.Reader) { c.historyEqualsMatch(ctx, r) })
+	c.update(func(ctx context.Context, tx storage.Tx) {
+		for i := range 6 {
+			c.must(appendTo(ctx, tx, &tickets[c.rand.IntN(len(tickets))], hour(30), c.oneOf(i)))
+		}
+		c.historyEqualsMatch(ctx, tx)
+	})
+}
+
+// oneOf is an event of one of two types.
+func (c *trial) oneOf(n int) incident.Event {
+	if c.rand.IntN(2) == 0 {
+		return incident.Owned{To: pick(c, owners()...)}
+	}
+	return incident.Edited{Priority: ptr(n)}
+}
+
+// historyEqualsMatch asks for records in many ways; those of an update that runs
+// are the newest.
+func (c *trial) historyEqualsMatch(ctx context.Context, r storage.Reader) {
+	c.Helper()
+	all, err := r.History(ctx, storage.HistoryQuery{})
+	c.must(err)
+	for range 500 {
+		q := storage.HistoryQuery{Limit: c.rand.IntN(8), Descending: c.rand.IntN(2) == 0}
 		if c.rand.IntN(2) == 0 {
 			q.After = uint64(c.rand.IntN(len(all) + 3))
 		}
 		for range c.rand.IntN(4) {
 			q.Tickets = append(q.Tickets, incident.ID(c.rand.IntN(6)))
 		}
-		var want []uint64
-		for _, r := range all {
-			if r.Seq > q.After && (len(q.Tickets) == 0 || slices.Contains(q.Tickets, r.Ticket)) && (q.Limit == 0 || len(want) < q.Limit) {
-				want = append(want, r.Seq)
+		if c.rand.IntN(3) == 0 {
+			q.Types = some(c, "opened", "owned", "edited", "Owned", "message")
+		}
+		for range max(0, c.rand.IntN(6)-3) {
+			q.Versions = append(q.Versions, pick[uint64](c, 0, 1, 2, 3, 4, 5, 99, math.MaxUint64))
+		}
+		var want []string
+		for _, record := range all {
+			if q.Match(record) {
+				want = append(want, place(record))
 			}
 		}
-		var got []uint64
-		for _, r := range c.history(q) {
-			got = append(got, r.Seq)
+		if q.Descending {
+			slices.Reverse(want)
+		}
+		if q.Limit > 0 {
+			want = want[:min(q.Limit, len(want))]
+		}
+		records, err := r.History(ctx, q)
+		c.must(err)
+		var got []string
+		for _, record := range records {
+			got = append(got, place(record))
 		}
 		if !slices.Equal(got, want) {
-			c.broken("seed %d: History gives Seq %v; want %v\nquery: %s", c.seed, got, want, text(q))
+			c.broken("seed %d: History gives the records (ticket, version, Seq) %v; want %v\nquery: %s", c.seed, got, want, text(q))
 		}
 	}
 }
+
+func place(r incident.Record) string { return fmt.Sprintf("%s.%d@%d", r.Ticket, r.Version, r.Seq) }

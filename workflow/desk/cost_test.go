@@ -15,6 +15,7 @@ import (
 	"github.com/airtight-csirt/airtight/mail"
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
+	"github.com/airtight-csirt/airtight/workflow/desk"
 )
 
 // Of ten tickets in a filled world, the first is an incident, the others are
@@ -197,20 +198,67 @@ func TestClosingALargeIncident(t *testing.T) {
 	})
 }
 
+// thread opens ticket 1, a report with many messages, and after each of them a
+// comment.
+func (w *world) thread(messages int) {
+	require.NoError(w.t, w.store.Update(ctx, func(ctx context.Context, tx storage.Tx) error {
+		body, err := tx.PutBlob(ctx, []byte("Scan from 192.0.2.7"))
+		if err != nil {
+			return err
+		}
+		list := []incident.Event{incident.Opened{Kind: incident.KindReport, Status: "open", Phase: incident.Active,
+			Content: incident.OpenedContent{Requestors: []incident.Party{{Address: "bob@example.org"}}}}}
+		for i := range messages {
+			list = append(list, incident.Message{Side: incident.Outside, Blobs: []incident.Digest{body}, Content: incident.MessageEntity{
+				MessageID: fmt.Sprintf("%d@example.org", i), Subject: "Scan", From: incident.Party{Address: "bob@example.org"}}}, incident.Commented{})
+		}
+		return appendTo(ctx, tx, 1, w.now, list...)
+	}))
+}
+
+// counted counts the records that a store was asked for.
+type counted struct {
+	storage.Reader
+	records *int
+}
+
+func (c counted) History(ctx context.Context, q storage.HistoryQuery) ([]incident.Record, error) {
+	records, err := c.Reader.History(ctx, q)
+	*c.records += len(records)
+	return records, err
+}
+
+// What is wanted of one record or a few does not read the history of a ticket.
+func TestALongThreadIsNotReadWhole(t *testing.T) {
+	const messages = 200
+	read := 0
+	w := newWorldOn(t, crooked{memory.New(), func(r storage.Reader) storage.Reader { return counted{r, &read} }})
+	w.thread(messages)
+
+	body, err := w.alice.Body(ctx, 1, 2*messages)
+	require.NoError(t, err)
+	require.Equal(t, "Scan from 192.0.2.7", string(body))
+	require.Equal(t, 1, read, "records read for a body")
+	_, err = w.alice.Body(ctx, 1, 2*messages+1)
+	require.ErrorIs(t, err, desk.ErrNoBody, "a comment without text")
+	_, err = w.alice.Body(ctx, 1, 2*messages+2)
+	require.ErrorIs(t, err, desk.ErrNoBody, "no such record")
+
+	read = 0
+	result, err := w.alice.Preview(ctx, workflow.Reply{Ticket: 1, Text: "Thank you."})
+	require.NoError(t, err)
+	reply, err := incident.Decode(result.Records[0])
+	require.NoError(t, err)
+	require.Equal(t, []string{"199@example.org"}, reply.(incident.Message).Content.InReplyTo)
+	require.LessOrEqual(t, read, 4, "records read for a reply")
+}
+
 // A reply looks for the message that it answers in the history of its ticket.
 func BenchmarkReplyInALongThread(b *testing.B) {
-	for _, messages := range []int{10, 1000} {
+	for _, messages := range []int{10, 10_000} {
 		for name, store := range map[string]storage.Store{"memory": memory.New(), "sqlite": sqlite(b)} {
 			w := newWorldOn(b, store)
-			list := []incident.Event{incident.Opened{Kind: incident.KindReport, Status: "open", Phase: incident.Active,
-				Content: incident.OpenedContent{Requestors: []incident.Party{{Address: "bob@example.org"}}}}}
-			for i := range messages {
-				list = append(list, incident.Message{Side: incident.Outside, Content: incident.MessageEntity{
-					MessageID: fmt.Sprintf("%d@example.org", i), Subject: "Scan", From: incident.Party{Address: "bob@example.org"}}})
-			}
-			require.NoError(b, w.store.Update(ctx, func(ctx context.Context, tx storage.Tx) error {
-				return appendTo(ctx, tx, 1, w.now, list...)
-			}))
+			w.thread(messages)
 			b.Run(fmt.Sprintf("%s/%d", name, messages), func(b *testing.B) {
 				for b.Loop() {
 					if _, err := w.alice.Preview(ctx, workflow.Reply{Ticket: 1, Text: "Thank you."}); err != nil {

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/storage"
@@ -13,19 +14,24 @@ import (
 func (r *run) gather(ctx context.Context, asks []workflow.Ask) (workflow.Facts, error) {
 	var facts workflow.Facts
 	for _, a := range asks {
-		if a.Fact == workflow.FactMessages {
-			messages, err := messagesOf(ctx, r.draft, a.Ticket)
+		switch a.Fact {
+		case workflow.FactMessages, workflow.FactAnswerable:
+			ask := messagesOf
+			if a.Fact == workflow.FactAnswerable {
+				ask = answerable
+			}
+			messages, err := ask(ctx, r.draft, a.Ticket)
 			if err != nil {
 				return facts, err
 			}
 			facts.KnowMessages(a, messages)
-			continue
+		default:
+			tickets, err := r.answer(ctx, a)
+			if err != nil {
+				return facts, err
+			}
+			facts.Know(a, tickets...)
 		}
-		tickets, err := r.answer(ctx, a)
-		if err != nil {
-			return facts, err
-		}
-		facts.Know(a, tickets...)
 	}
 	return facts, nil
 }
@@ -72,19 +78,35 @@ func notInactive() []incident.Phase { return []incident.Phase{incident.Initial, 
 
 // messagesOf returns the messages of a ticket, oldest first.
 func messagesOf(ctx context.Context, r storage.Reader, id incident.ID) ([]workflow.MessageRecord, error) {
-	history, err := r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{id}})
-	if err != nil {
-		return nil, err
-	}
-	var messages []workflow.MessageRecord
-	for _, record := range history {
-		if record.Type != (incident.Message{}).Type() {
-			continue
+	history, err := r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{id}, Types: []string{incident.Message{}.Type()}})
+	return decodeMessages(history), err
+}
+
+// answerable returns the newest message of a ticket that a reply can name, if
+// there is one. It looks at more and more of the newest until it finds it.
+func answerable(ctx context.Context, r storage.Reader, id incident.ID) ([]workflow.MessageRecord, error) {
+	q := storage.HistoryQuery{Tickets: []incident.ID{id}, Types: []string{incident.Message{}.Type()}, Descending: true}
+	for q.Limit = 4; ; q.Limit *= 8 {
+		history, err := r.History(ctx, q)
+		if err != nil {
+			return nil, err
 		}
+		messages := decodeMessages(history)
+		if i := slices.IndexFunc(messages, workflow.MessageRecord.Answerable); i >= 0 {
+			return messages[i : i+1], nil
+		}
+		if len(history) < q.Limit {
+			return nil, nil
+		}
+	}
+}
+
+func decodeMessages(history []incident.Record) (messages []workflow.MessageRecord) {
+	for _, record := range history {
 		ev, err := incident.Decode(record)
 		if m, ok := ev.(incident.Message); ok && err == nil {
 			messages = append(messages, workflow.MessageRecord{Version: record.Version, At: record.At, Message: m})
 		}
 	}
-	return messages, nil
+	return messages
 }

@@ -274,15 +274,14 @@ func (s *Session) Body(ctx context.Context, id incident.ID, version uint64) (bod
 		if _, err := s.ticket(ctx, r, id); err != nil {
 			return err
 		}
-		history, err := r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{id}})
+		records, err := r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{id}, Versions: []uint64{version}})
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(history, func(record incident.Record) bool { return record.Version == version })
-		if i < 0 || len(history[i].Blobs) == 0 {
+		if len(records) == 0 || len(records[0].Blobs) == 0 {
 			return ErrNoBody
 		}
-		body, err = s.desk.body(ctx, r, history[i].Blobs[0])
+		body, err = s.desk.body(ctx, r, records[0].Blobs[0])
 		return err
 	})
 	return body, err

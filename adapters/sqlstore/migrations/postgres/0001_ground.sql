@@ -61,6 +61,7 @@ CREATE TABLE tickets (
 	kind         TEXT COLLATE "C" NOT NULL,
 	status       TEXT COLLATE "C" NOT NULL,
 	phase        TEXT COLLATE "C" NOT NULL,
+	open         BIGINT NOT NULL, -- whether phase is not inactive
 	state        TEXT COLLATE "C" NOT NULL,
 	owner        TEXT COLLATE "C" NOT NULL,
 	constituency TEXT COLLATE "C" NOT NULL,
@@ -74,7 +75,6 @@ CREATE TABLE tickets (
 	subject      TEXT COLLATE "C" NOT NULL,
 	document     TEXT COLLATE "C" NOT NULL,
 	number       BIGINT NOT NULL GENERATED ALWAYS AS (id) STORED, -- no planner takes the primary key for a list by number
-	open         BIGINT NOT NULL GENERATED ALWAYS AS (CASE phase WHEN 'inactive' THEN 0 ELSE 1 END) STORED,
 	due_order    BIGINT NOT NULL GENERATED ALWAYS AS (coalesce(due, -9223372036854775808)) STORED, -- an unset date comes first
 	long         BIGINT NOT NULL GENERATED ALWAYS AS (CASE WHEN octet_length(kind) + octet_length(status) + octet_length(phase) +
 		octet_length(owner) + octet_length(constituency) + octet_length(subject) > 2000 THEN 1 ELSE 0 END) STORED
@@ -89,26 +89,17 @@ CREATE INDEX tickets_long     ON tickets (id) WHERE long = 1;
 CREATE INDEX tickets_wake     ON tickets (wake) WHERE wake IS NOT NULL;
 CREATE INDEX tickets_held     ON tickets (id) WHERE held = 1;
 
--- Every list is read in its order from an index that begins with kind and open. An index read backwards
--- has the ids descending too, so each column has two. An entry of an index has at most 2,704 bytes: tickets with
--- longer texts are long, left out, and read besides.
-CREATE INDEX tickets_by_number            ON tickets (kind, open, number) WHERE long = 0;
-CREATE INDEX tickets_by_status            ON tickets (kind, open, status, id) WHERE long = 0;
-CREATE INDEX tickets_by_status_down       ON tickets (kind, open, status DESC, id) WHERE long = 0;
-CREATE INDEX tickets_by_owner             ON tickets (kind, open, owner, id) WHERE long = 0;
-CREATE INDEX tickets_by_owner_down        ON tickets (kind, open, owner DESC, id) WHERE long = 0;
-CREATE INDEX tickets_by_constituency      ON tickets (kind, open, constituency, id) WHERE long = 0;
-CREATE INDEX tickets_by_constituency_down ON tickets (kind, open, constituency DESC, id) WHERE long = 0;
-CREATE INDEX tickets_by_priority          ON tickets (kind, open, priority, id) WHERE long = 0;
-CREATE INDEX tickets_by_priority_down     ON tickets (kind, open, priority DESC, id) WHERE long = 0;
-CREATE INDEX tickets_by_due               ON tickets (kind, open, due_order, id) WHERE long = 0;
-CREATE INDEX tickets_by_due_down          ON tickets (kind, open, due_order DESC, id) WHERE long = 0;
-CREATE INDEX tickets_by_created           ON tickets (kind, open, created, id) WHERE long = 0;
-CREATE INDEX tickets_by_created_down      ON tickets (kind, open, created DESC, id) WHERE long = 0;
-CREATE INDEX tickets_by_updated           ON tickets (kind, open, updated, id) WHERE long = 0;
-CREATE INDEX tickets_by_updated_down      ON tickets (kind, open, updated DESC, id) WHERE long = 0;
-CREATE INDEX tickets_by_subject           ON tickets (kind, open, subject, id) WHERE long = 0;
-CREATE INDEX tickets_by_subject_down      ON tickets (kind, open, subject DESC, id) WHERE long = 0;
+-- Every list is read in its order, or backwards, from an index that begins with kind and open. An entry of an
+-- index has at most 2,704 bytes: tickets with longer texts are long, left out, and read besides.
+CREATE INDEX tickets_by_number       ON tickets (kind, open, number) WHERE long = 0;
+CREATE INDEX tickets_by_status       ON tickets (kind, open, status, id) WHERE long = 0;
+CREATE INDEX tickets_by_owner        ON tickets (kind, open, owner, id) WHERE long = 0;
+CREATE INDEX tickets_by_constituency ON tickets (kind, open, constituency, id) WHERE long = 0;
+CREATE INDEX tickets_by_priority     ON tickets (kind, open, priority, id) WHERE long = 0;
+CREATE INDEX tickets_by_due          ON tickets (kind, open, due_order, id) WHERE long = 0;
+CREATE INDEX tickets_by_created      ON tickets (kind, open, created, id) WHERE long = 0;
+CREATE INDEX tickets_by_updated      ON tickets (kind, open, updated, id) WHERE long = 0;
+CREATE INDEX tickets_by_subject      ON tickets (kind, open, subject, id) WHERE long = 0;
 
 CREATE TABLE ticket_parents (
 	parent BIGINT NOT NULL,

@@ -65,6 +65,7 @@ CREATE TABLE tickets (
 	kind         TEXT    NOT NULL,
 	status       TEXT    NOT NULL,
 	phase        TEXT    NOT NULL,
+	open         INTEGER NOT NULL, -- whether phase is not inactive; not generated, as it seldom changes with it
 	state        TEXT    NOT NULL,
 	owner        TEXT    NOT NULL,
 	constituency TEXT    NOT NULL,
@@ -78,7 +79,6 @@ CREATE TABLE tickets (
 	subject      TEXT    NOT NULL,
 	document     TEXT    NOT NULL,
 	number       INTEGER NOT NULL GENERATED ALWAYS AS (id) VIRTUAL, -- no planner takes the primary key for a list by number
-	open         INTEGER NOT NULL GENERATED ALWAYS AS (phase <> 'inactive') VIRTUAL,
 	due_order    INTEGER NOT NULL GENERATED ALWAYS AS (coalesce(due, -9223372036854775808)) VIRTUAL -- an unset date comes first
 ) STRICT;
 
@@ -90,25 +90,16 @@ CREATE INDEX tickets_due      ON tickets (due) WHERE due IS NOT NULL;
 CREATE INDEX tickets_wake     ON tickets (wake) WHERE wake IS NOT NULL;
 CREATE INDEX tickets_held     ON tickets (id) WHERE held = 1;
 
--- Every list is read in its order from an index that begins with kind and open. An index read backwards
--- has the ids descending too, so each column has two.
-CREATE INDEX tickets_by_number            ON tickets (kind, open, number);
-CREATE INDEX tickets_by_status            ON tickets (kind, open, status, id);
-CREATE INDEX tickets_by_status_down       ON tickets (kind, open, status DESC, id);
-CREATE INDEX tickets_by_owner             ON tickets (kind, open, owner, id);
-CREATE INDEX tickets_by_owner_down        ON tickets (kind, open, owner DESC, id);
-CREATE INDEX tickets_by_constituency      ON tickets (kind, open, constituency, id);
-CREATE INDEX tickets_by_constituency_down ON tickets (kind, open, constituency DESC, id);
-CREATE INDEX tickets_by_priority          ON tickets (kind, open, priority, id);
-CREATE INDEX tickets_by_priority_down     ON tickets (kind, open, priority DESC, id);
-CREATE INDEX tickets_by_due               ON tickets (kind, open, due_order, id);
-CREATE INDEX tickets_by_due_down          ON tickets (kind, open, due_order DESC, id);
-CREATE INDEX tickets_by_created           ON tickets (kind, open, created, id);
-CREATE INDEX tickets_by_created_down      ON tickets (kind, open, created DESC, id);
-CREATE INDEX tickets_by_updated           ON tickets (kind, open, updated, id);
-CREATE INDEX tickets_by_updated_down      ON tickets (kind, open, updated DESC, id);
-CREATE INDEX tickets_by_subject           ON tickets (kind, open, subject, id);
-CREATE INDEX tickets_by_subject_down      ON tickets (kind, open, subject DESC, id);
+-- Every list is read in its order, or backwards, from an index that begins with kind and open.
+CREATE INDEX tickets_by_number       ON tickets (kind, open, number);
+CREATE INDEX tickets_by_status       ON tickets (kind, open, status, id);
+CREATE INDEX tickets_by_owner        ON tickets (kind, open, owner, id);
+CREATE INDEX tickets_by_constituency ON tickets (kind, open, constituency, id);
+CREATE INDEX tickets_by_priority     ON tickets (kind, open, priority, id);
+CREATE INDEX tickets_by_due          ON tickets (kind, open, due_order, id);
+CREATE INDEX tickets_by_created      ON tickets (kind, open, created, id);
+CREATE INDEX tickets_by_updated      ON tickets (kind, open, updated, id);
+CREATE INDEX tickets_by_subject      ON tickets (kind, open, subject, id);
 
 CREATE TABLE ticket_parents (
 	parent INTEGER NOT NULL,
