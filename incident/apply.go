@@ -39,6 +39,11 @@ func (e Moved) apply(t *Ticket, at time.Time) {
 	t.started(at)
 	if e.Phase == Inactive {
 		t.Resolved = &at
+		// What was in time has ended; what was missed waits for its breach.
+		t.Clocks = slices.DeleteFunc(slices.Clone(t.Clocks), func(c Clock) bool { return !c.Due.Before(at) })
+		if len(t.Clocks) == 0 {
+			t.Clocks = nil
+		}
 	}
 }
 
@@ -119,7 +124,44 @@ func (e Message) apply(t *Ticket, at time.Time) {
 
 func (Commented) apply(*Ticket, time.Time) {}
 
-func (e DueSet) apply(t *Ticket, _ time.Time) { t.Due = moment(e.Due) }
+func (e DueSet) apply(t *Ticket, _ time.Time) {
+	t.Due = moment(e.Due)
+	if e.Basis == nil {
+		return
+	}
+	t.Clocks = cloneClocks(e.Basis.Clocks)
+	// Alarms of earlier runs need not be remembered: no deadline is theirs any more.
+	t.Alarms = slices.DeleteFunc(slices.Clone(t.Alarms), func(a Alarm) bool {
+		return slices.ContainsFunc(t.Clocks, func(c Clock) bool { return c.Name == a.Clock && !c.From.Equal(a.From) })
+	})
+	if len(t.Alarms) == 0 {
+		t.Alarms = nil
+	}
+}
+
+// cloneClocks returns a copy with times as tickets keep them.
+func cloneClocks(list []Clock) []Clock {
+	clocks := slices.Clone(list)
+	for i, c := range clocks {
+		clocks[i].From, clocks[i].Due, clocks[i].Warn = Moment(c.From), Moment(c.Due), moment(c.Warn)
+	}
+	return clocks
+}
+
+func (e Warned) apply(t *Ticket, _ time.Time) {
+	t.alarm(Clock{Name: e.Clock, From: e.From, Due: e.Due}, false)
+}
+
+func (e Breached) apply(t *Ticket, _ time.Time) {
+	t.alarm(Clock{Name: e.Clock, From: e.From, Due: e.Due}, true)
+}
+
+func (t *Ticket) alarm(c Clock, breach bool) {
+	c.From, c.Due = Moment(c.From), Moment(c.Due)
+	if !t.Alarmed(c, breach) {
+		t.Alarms = append(slices.Clone(t.Alarms), Alarm{Clock: c.Name, From: c.From, Due: c.Due, Breach: breach})
+	}
+}
 
 func (e Held) apply(t *Ticket, _ time.Time) { t.Held = &e }
 

@@ -149,11 +149,58 @@ type Commented struct {
 }
 
 // DueSet sets the due date, or unsets it when Due is nil. Child or Clock name
-// what won, when a derivation or rule made it.
+// what won, when a derivation or rule made it. With a Basis it also sets the
+// clocks that run; without one these go on as they were.
 type DueSet struct {
 	Due   *time.Time `json:"due,omitempty"`
 	Child ID         `json:"child,omitempty"`
 	Clock string     `json:"clock,omitempty"`
+	Basis *Basis     `json:"basis,omitempty"`
+}
+
+// Basis says how a due date follows from a service agreement. Level and Why are
+// always there; Clocks are those that run; the rest is about the clock that is
+// due first, and empty while none runs. Intervals are in words.
+type Basis struct {
+	Level         string     `json:"level"`
+	Why           string     `json:"why"`             // this level
+	Start         string     `json:"start,omitempty"` // the moment that the clock counts from: "unanswered", "created" ...
+	From          *time.Time `json:"from,omitempty"`  // when that was
+	Calendar      string     `json:"calendar,omitempty"`
+	Zone          string     `json:"zone,omitempty"`     // of the calendar
+	Agreed        string     `json:"agreed,omitempty"`   // how long it may take, as the level says
+	Within        string     `json:"within,omitempty"`   // as it was counted
+	Priority      int        `json:"priority,omitempty"` // that changed Agreed to Within; 0: none did
+	OutOfHours    string     `json:"outOfHours,omitempty"`
+	PausedSeconds int64      `json:"pausedSeconds,omitempty"` // real time between From and the due date that did not count, rounded down
+	Clocks        []Clock    `json:"clocks,omitempty"`
+}
+
+// Clock is a deadline by a service agreement that a sweep watches.
+type Clock struct {
+	Name  string     `json:"name"`
+	Level string     `json:"level"`
+	From  time.Time  `json:"from"` // a clock that starts at another time is another run of it
+	Due   time.Time  `json:"due"`  // too late is after it
+	Warn  *time.Time `json:"warn,omitempty"`
+}
+
+// Warned says that the deadline of a clock is near. There is one for each
+// deadline of a run of a clock at most.
+type Warned struct {
+	Clock string    `json:"clock"`
+	Level string    `json:"level"`
+	From  time.Time `json:"from"`
+	Due   time.Time `json:"due"`
+}
+
+// Breached says that the deadline of a clock has passed while the clock ran.
+// There is one for each deadline of a run of a clock at most.
+type Breached struct {
+	Clock string    `json:"clock"`
+	Level string    `json:"level"`
+	From  time.Time `json:"from"`
+	Due   time.Time `json:"due"`
 }
 
 // Held says that a report waits for a person, who delivers it: Reason in one
@@ -247,6 +294,8 @@ func (Edited) Type() string        { return "edited" }
 func (Message) Type() string       { return "message" }
 func (Commented) Type() string     { return "commented" }
 func (DueSet) Type() string        { return "due" }
+func (Warned) Type() string        { return "warned" }
+func (Breached) Type() string      { return "breached" }
 func (Held) Type() string          { return "held" }
 func (Delivered) Type() string     { return "delivered" }
 func (Merged) Type() string        { return "merged" }
@@ -265,6 +314,8 @@ func (e Edited) content() any        { return e.Content }
 func (e Message) content() any       { return e.Content }
 func (Commented) content() any       { return nil }
 func (DueSet) content() any          { return nil }
+func (Warned) content() any          { return nil }
+func (Breached) content() any        { return nil }
 func (Held) content() any            { return nil }
 func (Delivered) content() any       { return nil }
 func (Merged) content() any          { return nil }
@@ -289,6 +340,8 @@ func (Edited) blobs() []Digest          { return nil }
 func (e Message) blobs() []Digest       { return e.Blobs }
 func (e Commented) blobs() []Digest     { return e.Blobs }
 func (DueSet) blobs() []Digest          { return nil }
+func (Warned) blobs() []Digest          { return nil }
+func (Breached) blobs() []Digest        { return nil }
 func (Held) blobs() []Digest            { return nil }
 func (Delivered) blobs() []Digest       { return nil }
 func (Merged) blobs() []Digest          { return nil }
@@ -374,6 +427,10 @@ func Decode(r Record) (Event, error) {
 		return decode(r, func(e *Commented) any { e.Blobs = r.Blobs; return nil })
 	case "due":
 		return decode[DueSet](r, nil)
+	case "warned":
+		return decode[Warned](r, nil)
+	case "breached":
+		return decode[Breached](r, nil)
 	case "held":
 		return decode[Held](r, nil)
 	case "delivered":

@@ -73,6 +73,11 @@ func folds() []fold {
 		Findings:    []string{"no Date"}, Why: []string{"tag"},
 	}
 
+	byClock := incident.DueSet{Due: &nine, Clock: "response", Basis: &incident.Basis{
+		Level: "gold", Why: "it was set", Start: "unanswered", From: ptr(at(3)), Calendar: "office", Zone: "Europe/Berlin",
+		Agreed: "60 business minutes", Within: "30 business minutes", Priority: 100, OutOfHours: "10 minutes", PausedSeconds: 5,
+		Clocks: []incident.Clock{{Name: "response", Level: "gold", From: at(3), Due: nine, Warn: ptr(at(8))}, {Name: "resolve", Level: "gold", From: at(0), Due: at(20)}},
+	}}
 	return []fold{
 		{"opened", full, func(t *incident.Ticket) {
 			t.Kind, t.Status, t.Phase, t.State, t.Owner, t.Priority = incident.KindBlock, "active", incident.Active, "blocked", "handler:bob", 9
@@ -121,6 +126,13 @@ func folds() []fold {
 		{"commented", incident.Commented{Blobs: []incident.Digest{{9}}}, nothing},
 		{"due", incident.DueSet{Due: &nine, Child: 8, Clock: "response"}, func(t *incident.Ticket) { t.Due = &nine }},
 		{"due unset", incident.DueSet{}, func(t *incident.Ticket) { t.Due = nil }},
+		{"due by a clock", byClock, func(t *incident.Ticket) { t.Due, t.Clocks = &nine, byClock.Basis.Clocks }},
+		{"warned", incident.Warned{Clock: "response", Level: "gold", From: at(3), Due: at(9)}, func(t *incident.Ticket) {
+			t.Alarms = []incident.Alarm{{Clock: "response", From: at(3), Due: at(9)}}
+		}},
+		{"breached", incident.Breached{Clock: "response", Level: "gold", From: at(3), Due: at(9)}, func(t *incident.Ticket) {
+			t.Alarms = []incident.Alarm{{Clock: "response", From: at(3), Due: at(9), Breach: true}}
+		}},
 		{"held", incident.Held{Reason: "unknown tag", Candidates: []incident.ID{1, 2}}, func(t *incident.Ticket) {
 			t.Held = &incident.Held{Reason: "unknown tag", Candidates: []incident.ID{1, 2}}
 		}},
@@ -164,7 +176,7 @@ func TestFold(t *testing.T) {
 // typeNames are the types released so far: they only grow.
 func typeNames() []string {
 	return []string{"opened", "moved", "owned", "linked", "unlinked", "edited", "message", "commented", "due", "held",
-		"delivered", "merged", "received-again", "skipped", "redacted", "custom"}
+		"delivered", "merged", "received-again", "skipped", "redacted", "custom", "warned", "breached"}
 }
 
 func TestTypeNames(t *testing.T) {

@@ -77,6 +77,9 @@ type Ticket struct {
 	Due      *time.Time `json:"due,omitempty"`
 	Wake     *time.Time `json:"wake,omitempty"` // reminder: a sweep acts on it then
 
+	Clocks []Clock `json:"clocks,omitempty"` // that run by a service agreement, as last recorded; of an inactive ticket those that were missed
+	Alarms []Alarm `json:"alarms,omitempty"` // warnings and breaches that were recorded for the runs of its clocks
+
 	Messages         int        `json:"messages"`                   // mails and other messages, both directions
 	OldestUnanswered *time.Time `json:"oldestUnanswered,omitempty"` // oldest message from outside without an answer
 	LastOutside      *time.Time `json:"lastOutside,omitempty"`
@@ -93,6 +96,42 @@ func (t Ticket) Open() bool { return t.Phase != Inactive }
 // Overdue reports whether the ticket is not inactive and its due date has come.
 func (t Ticket) Overdue(now time.Time) bool {
 	return t.Open() && t.Due != nil && !t.Due.After(now)
+}
+
+// Alarm is a warning or breach that was recorded.
+type Alarm struct {
+	Clock  string    `json:"clock"`
+	From   time.Time `json:"from"`
+	Due    time.Time `json:"due"`
+	Breach bool      `json:"breach,omitempty"`
+}
+
+// Alarmed reports whether the warning, or the breach, of a clock was recorded.
+func (t Ticket) Alarmed(c Clock, breach bool) bool {
+	return slices.ContainsFunc(t.Alarms, func(a Alarm) bool {
+		return a.Breach == breach && a.Clock == c.Name && a.From.Equal(c.From) && a.Due.Equal(c.Due)
+	})
+}
+
+// NextAlarm returns when a sweep must look at the ticket next: at its reminder,
+// at the first warning that is not recorded, or a microsecond after the first
+// deadline whose breach is not. nil: never.
+func (t Ticket) NextAlarm() *time.Time {
+	next := t.Wake
+	sooner := func(at time.Time) {
+		if next == nil || at.Before(*next) {
+			next = &at
+		}
+	}
+	for _, c := range t.Clocks {
+		if c.Warn != nil && t.Open() && !t.Alarmed(c, false) {
+			sooner(*c.Warn)
+		}
+		if !t.Alarmed(c, true) {
+			sooner(c.Due.Add(time.Microsecond))
+		}
+	}
+	return next
 }
 
 // HasParent reports whether id is a parent of the ticket.
@@ -119,6 +158,8 @@ func (t Ticket) Clone() Ticket {
 	t.Observables = slices.Clone(t.Observables)
 	t.MergedFrom = slices.Clone(t.MergedFrom)
 	t.Fields = mergeFields(t.Fields, nil)
+	t.Clocks = cloneClocks(t.Clocks)
+	t.Alarms = slices.Clone(t.Alarms)
 	for _, date := range []**time.Time{
 		&t.Started, &t.Resolved, &t.Due, &t.Wake, &t.OldestUnanswered, &t.LastOutside, &t.LastInside,
 	} {

@@ -31,7 +31,7 @@ type Query struct {
 	UpdatedSince   time.Time    // at or after; zero: not asked
 	Due            Due          //
 	DueBefore      time.Time    // has a due date before this; zero: not asked
-	WakeBy         time.Time    // has a reminder at or before this; zero: not asked
+	WakeBy         time.Time    // its [incident.Ticket.NextAlarm] is at or before this; zero: not asked
 	Scope          *Scope       // what the asker may see; nil: everything
 
 	Order []Order // then by ID, in the direction of the first of these; ascending without any
@@ -158,11 +158,13 @@ func (q Query) Match(t incident.Ticket) bool {
 		(q.Held == HeldAny || (q.Held == HeldOnly) == (t.Held != nil)) &&
 		(q.Due == DueAny || (q.Due == DueSet) == (t.Due != nil)) &&
 		(q.DueBefore.IsZero() || t.Due != nil && t.Due.Before(q.DueBefore)) &&
-		(q.WakeBy.IsZero() || t.Wake != nil && !t.Wake.After(q.WakeBy)) &&
+		(q.WakeBy.IsZero() || reached(t.NextAlarm(), q.WakeBy)) &&
 		(q.UpdatedSince.IsZero() || !t.Updated.Before(q.UpdatedSince)) &&
 		q.fieldsMatch(t) && q.touchesMatch(t) && q.underMatch(t) && q.mailMatch(t) &&
 		(q.Scope == nil || q.Scope.Covers(t))
 }
+
+func reached(at *time.Time, by time.Time) bool { return at != nil && !at.After(by) }
 
 // among reports whether v is in list; the empty list does not ask.
 func among[T comparable](list []T, v T) bool {

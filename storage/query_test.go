@@ -42,6 +42,20 @@ func bare() incident.Ticket {
 	return incident.Ticket{ID: 8, Kind: incident.KindIncident, Version: 1, Status: "new", Phase: incident.Initial, Created: at(1), Updated: at(1)}
 }
 
+// A clock wakes a ticket before its reminder does.
+func TestMatchWakesByClocks(t *testing.T) {
+	clocked := full()
+	clocked.Clocks = []incident.Clock{{Name: "response", Due: at(5), Warn: ptr(at(4))}}
+	for _, test := range []struct {
+		by   time.Time
+		want bool
+	}{{at(4), true}, {at(4).Add(-time.Microsecond), false}} {
+		if got := (storage.Query{WakeBy: test.by}).Match(clocked); got != test.want {
+			t.Errorf("at %s: %v, want %v", test.by, got, test.want)
+		}
+	}
+}
+
 func TestMatch(t *testing.T) {
 	prefix := netip.MustParsePrefix
 	scope := func(grants ...storage.Grant) *storage.Scope { return &storage.Scope{Grants: grants} }

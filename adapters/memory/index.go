@@ -45,7 +45,7 @@ func terms(t incident.Ticket) []term {
 	if t.Due != nil {
 		list = append(list, term{field: due})
 	}
-	if t.Wake != nil {
+	if t.NextAlarm() != nil {
 		list = append(list, term{field: wake})
 	}
 	return list

@@ -200,7 +200,7 @@ func ticketRow(t incident.Ticket) (names []string, values []any) {
 		{"owner", string(t.Owner)}, {"constituency", t.Constituency}, {"priority", int64(t.Priority)},
 		{"linked", flag(len(t.Parents) > 0)}, {"held", flag(t.Held != nil)},
 		{"created", micros(t.Created)}, {"updated", micros(t.Updated)},
-		{"due", microsOrNull(t.Due)}, {"wake", microsOrNull(t.Wake)}, {"subject", t.Subject},
+		{"due", microsOrNull(t.Due)}, {"wake", microsOrNull(t.NextAlarm())}, {"subject", t.Subject},
 	} {
 		names, values = append(names, column.name), append(values, column.value)
 	}

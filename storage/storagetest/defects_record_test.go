@@ -195,6 +195,15 @@ func recordDefects() []defect {
 		lying("blobs of a record are lost", eachRecord(func(r *incident.Record) { r.Blobs = nil }), "RecordBytes"),
 		lying("the policy is a small number", eachRecord(func(r *incident.Record) { r.Policy = uint32(uint16(r.Policy)) }), "RecordBytes"),
 		lying("dates have milliseconds", altering(func(t *incident.Ticket) { t.Updated = t.Updated.Truncate(time.Millisecond) }), "Times"),
+		lying("only reminders wake", choosing(func(q storage.Query, all []incident.Ticket) []incident.Ticket {
+			return q.Select(slices.DeleteFunc(all, func(t incident.Ticket) bool { return !q.WakeBy.IsZero() && t.Wake == nil }))
+		}), "Alarms"),
+		lying("alarms that were made wake again", choosing(func(q storage.Query, all []incident.Ticket) []incident.Ticket {
+			for i := range all {
+				all[i].Alarms = nil
+			}
+			return q.Select(all)
+		}), "Alarms"),
 		lying("records have milliseconds", eachRecord(func(r *incident.Record) { r.At = r.At.Truncate(time.Millisecond) }), "Times", "RecordBytes"),
 		lying("records have a local time", eachRecord(func(r *incident.Record) { r.At = r.At.In(time.FixedZone("local", 3600)) }), "Times"),
 		lying("outgoing rows have seconds", lies{outgoing: func(next storage.Reader, ctx context.Context, q storage.OutgoingQuery) ([]storage.Outgoing, error) {

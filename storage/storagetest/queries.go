@@ -102,6 +102,9 @@ func (c *trial) randomEvents() []incident.Event {
 		list = append(list, incident.Edited{Wake: ptr(hour(c.rand.IntN(20)))})
 	}
 	if c.rand.IntN(4) == 0 {
+		list = append(list, c.clocks()...)
+	}
+	if c.rand.IntN(4) == 0 {
 		list = append(list, incident.Delivered{Outcome: incident.Accepted})
 	}
 	if c.rand.IntN(3) == 0 {
@@ -116,6 +119,26 @@ func (c *trial) randomEvents() []incident.Event {
 		list = append(list, incident.Moved{To: pick(c, statuses()...), Phase: pick(c, phases()...)})
 	}
 	return list
+}
+
+// clocks is a due date by one or two clocks, some of whose alarms were recorded.
+func (c *trial) clocks() []incident.Event {
+	var basis incident.Basis
+	var list []incident.Event
+	for _, name := range []string{"response", "resolve"}[:1+c.rand.IntN(2)] {
+		clock := incident.Clock{Name: name, Level: "gold", From: hour(0), Due: hour(c.rand.IntN(20))}
+		if c.rand.IntN(2) == 0 {
+			clock.Warn = ptr(clock.Due.Add(-time.Hour))
+		}
+		basis.Clocks = append(basis.Clocks, clock)
+		if c.rand.IntN(3) == 0 {
+			list = append(list, incident.Warned{Clock: name, Level: "gold", From: clock.From, Due: clock.Due})
+		}
+		if c.rand.IntN(3) == 0 {
+			list = append(list, incident.Breached{Clock: name, Level: "gold", From: clock.From, Due: clock.Due})
+		}
+	}
+	return append([]incident.Event{incident.DueSet{Due: &basis.Clocks[0].Due, Basis: &basis}}, list...)
 }
 
 func mailAddresses() []string {

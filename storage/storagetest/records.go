@@ -27,6 +27,7 @@ func recordChecks() []Check {
 		{"SeqIsGiven", "What Append was given in Seq is ignored, and inside fn Seq is zero.", seqIsGiven},
 		{"RecordBytes", "Bytes of records come back as they were given.", recordBytes},
 		{"Times", "Times keep their microseconds and are UTC.", times},
+		{"Alarms", "Query.WakeBy finds a ticket by its next alarm, whatever has moved it.", alarms},
 		{"CallerOwnsValues", "Values in and out are the caller's to change.", callerOwnsValues},
 		{"History", "History returns exactly the records for which HistoryQuery.Match is true, in ascending order of Seq or, if Descending, from the newest on, at most Limit of them.", history},
 	}

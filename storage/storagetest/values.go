@@ -107,6 +107,40 @@ func times(c *trial) {
 	}
 }
 
+// alarms follows one ticket from its reminder to the last breach of its clocks:
+// each change must move it to where WakeBy finds it.
+func alarms(c *trial) {
+	t := c.opened(report("alarms"))
+	at := t.Updated
+	clock := incident.Clock{Name: "response", Level: "gold", From: hour(0), Due: hour(9), Warn: ptr(hour(8))}
+	basis := &incident.Basis{Level: "gold", Clocks: []incident.Clock{clock, {Name: "resolve", Level: "gold", From: hour(0), Due: hour(20)}}}
+	for i, step := range []struct {
+		event incident.Event
+		next  time.Time // zero: never
+	}{
+		{incident.Edited{Wake: ptr(hour(7))}, hour(7)},
+		{incident.DueSet{Due: &clock.Due, Basis: basis}, hour(7)},
+		{incident.Edited{Clear: []string{"wake"}}, hour(8)},
+		{incident.Warned{Clock: clock.Name, Level: "gold", From: clock.From, Due: clock.Due}, hour(9).Add(time.Microsecond)},
+		{incident.Breached{Clock: clock.Name, Level: "gold", From: clock.From, Due: clock.Due}, hour(20).Add(time.Microsecond)},
+		{incident.DueSet{Basis: &incident.Basis{Level: "none"}}, time.Time{}},
+	} {
+		c.update(func(ctx context.Context, tx storage.Tx) { c.must(appendTo(ctx, tx, &t, at, step.event)) })
+		last := step.next
+		if last.IsZero() {
+			last = hour(9000)
+		}
+		before, then := len(c.find(storage.Query{WakeBy: last.Add(-time.Microsecond)})), len(c.find(storage.Query{WakeBy: last}))
+		want := 1
+		if step.next.IsZero() {
+			want = 0
+		}
+		if before != 0 || then != want {
+			c.broken("after step %d (%s) WakeBy finds %d tickets before %s and %d then; want 0 and %d", i+1, step.event.Type(), before, last, then, want)
+		}
+	}
+}
+
 // spoil writes to everything that a ticket refers to.
 func spoil(t incident.Ticket) {
 	for _, list := range [][]incident.Party{t.Requestors, t.Cc, t.Contacts} {
