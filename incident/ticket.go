@@ -124,11 +124,12 @@ func (t Ticket) NextAlarm() *time.Time {
 		}
 	}
 	for _, c := range t.Clocks {
+		if t.Alarmed(c, true) {
+			continue
+		}
+		sooner(c.Due.Add(time.Microsecond))
 		if c.Warn != nil && t.Open() && !t.Alarmed(c, false) {
 			sooner(*c.Warn)
-		}
-		if !t.Alarmed(c, true) {
-			sooner(c.Due.Add(time.Microsecond))
 		}
 	}
 	return next

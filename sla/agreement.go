@@ -28,6 +28,7 @@ type Terms struct {
 type Agreement struct {
 	calendars map[string]*Calendar
 	levels    []Level // with defaults
+	moments   []Moment
 	choose    []Choice
 	fallback  string
 	priority  Priority
@@ -58,6 +59,7 @@ func NewAgreement(t Terms) (*Agreement, error) {
 			wrong("moments[%d]: %q is empty, built in or twice", i, m)
 		}
 	}
+	a.moments = slices.Clone(t.Moments)
 	for i, l := range t.Levels {
 		if l.Name == "" || l.Name == None {
 			wrong("levels[%d]: name %q (allowed: any but the empty one and %q)", i, l.Name, None)
@@ -104,6 +106,9 @@ func (a *Agreement) Levels() []string {
 	}
 	return names
 }
+
+// Moments returns the moments that the terms declare, beside the built-in ones.
+func (a *Agreement) Moments() []Moment { return slices.Clone(a.moments) }
 
 // Level returns a level as it is used, defaults filled in. It is the caller's to
 // change.

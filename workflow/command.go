@@ -196,7 +196,8 @@ const (
 	ClockReminder   = "reminder"
 )
 
-// Wake acts on a reminder that has come. Sweeps give it.
+// Wake acts on a reminder that has come, and records the warnings and breaches
+// that are due. Sweeps give it.
 type Wake struct {
 	Ticket incident.ID `json:"ticket"`
 }

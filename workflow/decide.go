@@ -237,12 +237,12 @@ func (c SetDue) decide(_ *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision
 func (Wake) asks(*Policy, incident.Ticket) []Ask { return nil }
 
 func (c Wake) decide(_ *Policy, t incident.Ticket, _ Facts, env Env) ([]Decision, error) {
-	if t.Wake == nil || t.Wake.After(env.Now) {
-		return nil, nil
+	var woken []incident.Event
+	if t.Wake != nil && !t.Wake.After(env.Now) {
+		woken = append(woken, incident.Edited{Clear: []string{"wake"}})
+		if t.Open() && (t.Due == nil || t.Due.After(*t.Wake)) {
+			woken = append(woken, incident.DueSet{Due: t.Wake, Clock: ClockReminder})
+		}
 	}
-	woken := events(incident.Edited{Clear: []string{"wake"}})
-	if t.Open() && (t.Due == nil || t.Due.After(*t.Wake)) {
-		woken = append(woken, Decision{Event: incident.DueSet{Due: t.Wake, Clock: ClockReminder}})
-	}
-	return woken, nil
+	return events(append(woken, alarms(t, env.Now)...)...), nil
 }

@@ -9,7 +9,7 @@ import (
 
 func (Edit) asks(*Policy, incident.Ticket) []Ask { return nil }
 
-func (c Edit) decide(_ *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, error) {
+func (c Edit) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, error) {
 	for _, name := range c.Clear {
 		if !slices.Contains([]string{"due", "started", "wake"}, name) {
 			return nil, &ArgumentError{c.Name(), "clear", name, "due, started, wake"}
@@ -34,6 +34,9 @@ func (c Edit) decide(_ *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, 
 		return nil, &RefusedError{c.Name(), t.ID, "the due date of an incident follows from its children: edit that of a report, investigation or block"}
 	}
 	edited, changed, err := c.edited(t)
+	if err == nil {
+		err = p.checkFields(c, edited.Content.Fields)
+	}
 	if err != nil {
 		return nil, err
 	}

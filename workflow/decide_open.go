@@ -63,8 +63,11 @@ func (c Open) decide(p *Policy, _ incident.Ticket, f Facts, env Env) ([]Decision
 	if len(opened.Parents) == 0 && l.ParentRequired {
 		return nil, &ArgumentError{c.Name(), "parents", "", "the number of the incident that the " + string(c.Kind) + " belongs to"}
 	}
-	var err error
 	content := &opened.Content
+	err := p.checkFields(c, content.Fields)
+	if err != nil {
+		return nil, err
+	}
 	for _, list := range []struct {
 		name     string
 		from, to *[]incident.Party

@@ -18,6 +18,7 @@ const (
 	FactEarliestDue  Fact = "earliest due"  // of its children that are not inactive and have a due date, the first one due; of several the one with the lowest ID
 	FactMessages     Fact = "messages"      // its messages, oldest first
 	FactAnswerable   Fact = "answerable"    // the newest of its messages that is [MessageRecord.Answerable], if there is one
+	FactStatuses     Fact = "statuses"      // the statuses that it has had, oldest first
 )
 
 // Ask asks for a fact about a ticket.
@@ -39,12 +40,37 @@ func (m MessageRecord) Answerable() bool {
 	return m.Message.Content.MessageID != "" && !m.Message.Machine
 }
 
+// StatusRecord is a status that a ticket took at some time.
+type StatusRecord struct {
+	At     time.Time
+	Status incident.Status
+	Phase  incident.Phase
+}
+
+// StatusesOf returns the statuses in the history of one ticket, oldest first.
+func StatusesOf(history []incident.Record) []StatusRecord {
+	var list []StatusRecord
+	for _, r := range history {
+		if r.Type != (incident.Opened{}).Type() && r.Type != (incident.Moved{}).Type() {
+			continue
+		}
+		switch ev, _ := incident.Decode(r); ev := ev.(type) {
+		case incident.Opened:
+			list = append(list, StatusRecord{r.At, ev.Status, ev.Phase})
+		case incident.Moved:
+			list = append(list, StatusRecord{r.At, ev.To, ev.Phase})
+		}
+	}
+	return list
+}
+
 // Facts are the answers to some asks. The zero Facts knows nothing. Its methods
 // panic with an [*UnaskedError] when a fact was not asked for: that is a fault in
 // the code of a rule, which a desk turns into an error of the command.
 type Facts struct {
 	tickets  map[Ask][]incident.Ticket
 	messages map[Ask][]MessageRecord
+	statuses map[Ask][]StatusRecord
 }
 
 // Know adds the answer to an ask: no ticket, one, or several in ascending order
@@ -62,6 +88,14 @@ func (f *Facts) KnowMessages(a Ask, messages []MessageRecord) {
 		f.messages = map[Ask][]MessageRecord{}
 	}
 	f.messages[a] = messages
+}
+
+// KnowStatuses adds the answer to an ask for [FactStatuses].
+func (f *Facts) KnowStatuses(a Ask, statuses []StatusRecord) {
+	if f.statuses == nil {
+		f.statuses = map[Ask][]StatusRecord{}
+	}
+	f.statuses[a] = statuses
 }
 
 // Ticket returns a ticket; false if it does not exist.
@@ -94,6 +128,11 @@ func (f Facts) Messages(id incident.ID) []MessageRecord {
 // has none.
 func (f Facts) Answerable(id incident.ID) (MessageRecord, bool) {
 	return first(known(f.messages, Ask{FactAnswerable, id}))
+}
+
+// Statuses returns the statuses that a ticket has had, oldest first.
+func (f Facts) Statuses(id incident.ID) []StatusRecord {
+	return known(f.statuses, Ask{FactStatuses, id})
 }
 
 func known[T any](facts map[Ask][]T, a Ask) []T {

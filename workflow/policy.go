@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/sla"
 )
 
 // Policy says how tickets live. It is a value: several policies may be used side
@@ -21,6 +22,15 @@ type Policy struct {
 	// Cascade gives the status of a child when its incident is closed with a
 	// certain status.
 	Cascade map[incident.Status]map[incident.Kind]incident.Status
+
+	// Agreement makes reports and investigations due by clocks; nil: nothing is
+	// promised. AgreementKinds are the kinds that it is about, in place of these
+	// two; never incidents, whose due date follows from their children. A ticket
+	// names its level in the field LevelField (empty: [DefaultLevelField]), and
+	// the moments that the agreement declares in fields called as they are.
+	Agreement      *sla.Agreement
+	AgreementKinds []incident.Kind
+	LevelField     string
 
 	Rules       []Rule       // in the order in which their commands run
 	Derivations []Derivation // in the order in which they run
@@ -154,7 +164,8 @@ func Default() *Policy {
 
 // Validate reports every mistake of a policy at once: a kind without a lifecycle;
 // a status that is named and not defined, defined twice, without a phase, or not
-// fit for what it is named for; a rule or derivation without a name, with one
+// fit for what it is named for; an agreement about incidents, or with a clock that
+// looks at a status which none of its tickets can have; a rule or derivation without a name, with one
 // that is taken, or without its functions.
 func (p *Policy) Validate() error {
 	var errs []error
@@ -181,6 +192,7 @@ func (p *Policy) Validate() error {
 			}
 		}
 	}
+	p.validateAgreement(wrong)
 	seen := map[string]bool{}
 	for _, name := range p.ruleNames() {
 		if name == "" || seen[name] {
@@ -199,6 +211,38 @@ func (p *Policy) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (p *Policy) validateAgreement(wrong func(string, ...any)) {
+	var known []string
+	for _, kind := range incident.Kinds() {
+		if p.promises(kind) {
+			for _, s := range p.Lifecycles[kind].Statuses {
+				known = append(known, string(s.Name))
+			}
+		}
+	}
+	for _, kind := range p.AgreementKinds {
+		if kind == incident.KindIncident || !slices.Contains(incident.Kinds(), kind) {
+			wrong("has an agreement about %q: allowed are report, investigation, block", kind)
+		}
+	}
+	if p.Agreement == nil {
+		return
+	}
+	if slices.Contains(p.Agreement.Moments(), sla.Moment(p.levelField())) {
+		wrong("keeps the service level in the field %q, which is a moment of the agreement", p.levelField())
+	}
+	for _, name := range p.Agreement.Levels() {
+		level, _ := p.Agreement.Level(name)
+		for _, clock := range level.Clocks {
+			for _, status := range slices.Concat(clock.PauseOn, clock.IgnoreOn) {
+				if !slices.Contains(known, status) {
+					wrong("lets clock %q of level %q stand still in status %q: allowed are %s", clock.Name, name, status, strings.Join(known, ", "))
+				}
+			}
+		}
+	}
 }
 
 func (l Lifecycle) validate(kind incident.Kind, wrong func(string, ...any)) {

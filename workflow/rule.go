@@ -44,15 +44,26 @@ func (r Rule) Asks(p *Policy, c Change) []Ask {
 	return r.Needs(p, c)
 }
 
-// Derivation sets what follows from other tickets and is nobody's to set. It
+// Derivation sets what follows from other values and is nobody's to set. It
 // runs when all commands and rules have run, for each dirty ticket in ascending
-// order of ID, until nothing changes. Needs may be nil.
+// order of ID, until nothing changes. Dirty returns the tickets whose derived
+// value a change may have moved, by the facts that DirtyNeeds asks for; Then
+// returns nothing when all is as it should be. DirtyNeeds and Needs may be nil.
 type Derivation struct {
-	Name  string
-	Doc   string
-	Dirty func(Change) []incident.ID // tickets whose derived value may have changed
-	Needs func(*Policy, incident.Ticket) []Ask
-	Then  func(*Policy, incident.Ticket, Facts) incident.Event // nil: all is as it should be
+	Name       string
+	Doc        string
+	DirtyNeeds func(*Policy, Change) []Ask
+	Dirty      func(*Policy, Change, Facts) []incident.ID
+	Needs      func(*Policy, incident.Ticket) []Ask
+	Then       func(*Policy, incident.Ticket, Facts, Env) []incident.Event
+}
+
+// DirtyAsks returns what Dirty must know about a change.
+func (d Derivation) DirtyAsks(p *Policy, c Change) []Ask {
+	if d.DirtyNeeds == nil {
+		return nil
+	}
+	return d.DirtyNeeds(p, c)
 }
 
 // Asks returns what the derivation must know about a ticket.

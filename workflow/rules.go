@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/sla"
 )
 
 // Rules returns the built-in rules in their order.
@@ -70,13 +71,23 @@ func Rules() []Rule {
 
 // Derivations returns the built-in derivations.
 func Derivations() []Derivation {
-	return []Derivation{{
-		Name:  "incident-due",
-		Doc:   "An incident is due when the first of its children is that has a due date and is not inactive (JANET 3.15).",
-		Dirty: incidentDueDirty,
-		Needs: func(_ *Policy, t incident.Ticket) []Ask { return []Ask{{FactEarliestDue, t.ID}} },
-		Then:  incidentDue,
-	}}
+	return []Derivation{
+		{
+			Name:       "due-by-clock",
+			Doc:        "A ticket with a service level is due when the first of its clocks is (JANET 3.4, 3.10; RT: Due by SLA).",
+			DirtyNeeds: dueByClockNeeds,
+			Dirty:      dueByClockDirty,
+			Needs:      (*Policy).PromiseAsks,
+			Then:       dueByClock,
+		},
+		{
+			Name:  "incident-due",
+			Doc:   "An incident is due when the first of its children is that has a due date and is not inactive (JANET 3.15).",
+			Dirty: incidentDueDirty,
+			Needs: func(_ *Policy, t incident.Ticket) []Ask { return []Ask{{FactEarliestDue, t.ID}} },
+			Then:  incidentDue,
+		},
+	}
 }
 
 func openLinkedReport(p *Policy, c Change, _ Facts) Verdict {
@@ -183,10 +194,13 @@ func reopenParents(_ *Policy, c Change, f Facts) Verdict {
 	return Verdict{Commands: commands, Why: "a child of it is active"}
 }
 
-func dueOnReply(_ *Policy, c Change, _ Facts) Verdict {
+func dueOnReply(p *Policy, c Change, _ Facts) Verdict {
 	_, why, ok := reply(c)
 	if !ok {
 		return Verdict{Why: why}
+	}
+	if chosen, _ := p.Level(c.After); chosen.Level != sla.None {
+		return Verdict{Why: "its due date follows from its service level"}
 	}
 	due := c.After.OldestUnanswered
 	if due == nil {
@@ -195,7 +209,7 @@ func dueOnReply(_ *Policy, c Change, _ Facts) Verdict {
 	return Verdict{Commands: []Command{SetDue{Ticket: c.After.ID, Due: due, Clock: ClockUnanswered}}, Why: "somebody outside waits for an answer"}
 }
 
-func answered(_ *Policy, c Change, _ Facts) Verdict {
+func answered(p *Policy, c Change, _ Facts) Verdict {
 	m, ok := c.Event.(incident.Message)
 	if !ok || !m.Answers || c.After.Kind == incident.KindIncident {
 		return Verdict{}
@@ -203,6 +217,8 @@ func answered(_ *Policy, c Change, _ Facts) Verdict {
 	switch {
 	case c.Before.Due == nil:
 		return Verdict{}
+	case p.Agreement != nil && len(c.Before.Clocks) > 0:
+		return Verdict{Why: "its due date follows from its service level"}
 	case !sameTime(c.Before.Due, c.Before.OldestUnanswered):
 		return Verdict{Why: "its due date was not set by a message from outside"}
 	}
@@ -211,7 +227,7 @@ func answered(_ *Policy, c Change, _ Facts) Verdict {
 
 // incidentDueDirty compares all that the due date of an incident follows from,
 // whatever the event was.
-func incidentDueDirty(c Change) []incident.ID {
+func incidentDueDirty(_ *Policy, c Change, _ Facts) []incident.ID {
 	if c.After.Kind == incident.KindIncident {
 		if sameTime(c.Before.Due, c.After.Due) {
 			return nil
@@ -235,7 +251,7 @@ func datedParents(child incident.Ticket) []incident.ID {
 	return child.Parents
 }
 
-func incidentDue(_ *Policy, t incident.Ticket, f Facts) incident.Event {
+func incidentDue(_ *Policy, t incident.Ticket, f Facts, _ Env) []incident.Event {
 	if t.Kind != incident.KindIncident {
 		return nil
 	}
@@ -244,9 +260,9 @@ func incidentDue(_ *Policy, t incident.Ticket, f Facts) incident.Event {
 	case !ok && t.Due == nil, ok && sameTime(t.Due, child.Due):
 		return nil
 	case !ok:
-		return incident.DueSet{}
+		return []incident.Event{incident.DueSet{}}
 	}
-	return incident.DueSet{Due: child.Due, Child: child.ID}
+	return []incident.Event{incident.DueSet{Due: child.Due, Child: child.ID}}
 }
 
 func sameTime(a, b *time.Time) bool {

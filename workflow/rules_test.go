@@ -194,7 +194,7 @@ func TestAnswered(t *testing.T) {
 }
 
 func TestIncidentDue(t *testing.T) {
-	p, d := workflow.Default(), workflow.Derivations()[0]
+	p, d := workflow.Default(), workflow.Derivations()[1]
 	earliest := func(tickets ...incident.Ticket) (f workflow.Facts) {
 		f.Know(workflow.Ask{Fact: workflow.FactEarliestDue, Ticket: 7}, tickets...)
 		return f
@@ -210,23 +210,25 @@ func TestIncidentDue(t *testing.T) {
 		name  string
 		t     incident.Ticket
 		facts workflow.Facts
-		want  incident.Event
+		want  []incident.Event
 	}{
-		{"set", inc(0), earliest(child), incident.DueSet{Due: at(1), Child: 9}},
-		{"moved", inc(2), earliest(child), incident.DueSet{Due: at(1), Child: 9}},
+		{"set", inc(0), earliest(child), []incident.Event{incident.DueSet{Due: at(1), Child: 9}}},
+		{"moved", inc(2), earliest(child), []incident.Event{incident.DueSet{Due: at(1), Child: 9}}},
 		{"right", inc(1), earliest(child), nil},
-		{"unset", inc(1), earliest(), incident.DueSet{}},
+		{"unset", inc(1), earliest(), []incident.Event{incident.DueSet{}}},
 		{"none", inc(0), earliest(), nil},
 		{"no incident", report(), workflow.Facts{}, nil},
 	} {
-		require.Equal(t, c.want, d.Then(p, c.t, c.facts), c.name)
+		require.Equal(t, c.want, d.Then(p, c.t, c.facts, workflow.Env{}), c.name)
 	}
 	require.Equal(t, []workflow.Ask{{Fact: workflow.FactEarliestDue, Ticket: 7}}, d.Asks(p, inc(0)))
 }
 
 // The derivation is driven by what it follows from, not by remembered moments.
 func TestWhatMakesAnIncidentDirty(t *testing.T) {
-	dirty := workflow.Derivations()[0].Dirty
+	dirty := func(c workflow.Change) []incident.ID {
+		return workflow.Derivations()[1].Dirty(workflow.Default(), c, workflow.Facts{})
+	}
 	dated := due(at(2))
 	base := report(under(3, 4), open, dated)
 	for _, c := range []struct {

@@ -30,6 +30,7 @@ type run struct {
 	steps   int
 	records uint64   // written so far; salts and Message-IDs count with it
 	rules   []string // on the way to the present command, outermost first
+	label   string   // command in the records of derivations: "recompute", or none
 	plain   bool     // no hooks, rules and derivations: how a mail is kept when these failed
 }
 
@@ -217,7 +218,7 @@ func reason(err error) string {
 func (r *run) event(ctx context.Context, before incident.Ticket, id incident.ID, c workflow.Command, decision workflow.Decision, cause incident.Cause) (workflow.Change, error) {
 	before.ID = id
 	record := incident.Record{
-		Ticket: id, At: r.env(before).Now, By: r.by, Cause: cause, Policy: r.policy.Version, Salt: r.salt(),
+		Command: r.label, Ticket: id, At: r.env(before).Now, By: r.by, Cause: cause, Policy: r.policy.Version, Salt: r.salt(),
 	}
 	if c != nil {
 		record.Command = c.Name()
@@ -336,8 +337,13 @@ func (r *run) derive(ctx context.Context) error {
 		r.changes = nil
 		for _, d := range r.policy.Derivations {
 			moved := map[incident.ID]workflow.Change{} // dirty tickets, with the last change that made them so
-			for _, ch := range changes {
-				for _, id := range d.Dirty(ch) {
+			// What earlier derivations of this round have done counts too.
+			for _, ch := range slices.Concat(changes, r.changes) {
+				ids, err := r.dirty(ctx, d, ch)
+				if err != nil {
+					return fmt.Errorf("derivation %s: %w", d.Name, err)
+				}
+				for _, id := range ids {
 					moved[id] = ch
 				}
 			}
@@ -367,13 +373,24 @@ func (r *run) deriveTicket(ctx context.Context, d workflow.Derivation, id incide
 	if err != nil {
 		return err
 	}
-	ev := d.Then(r.policy, t, facts)
-	if ev == nil {
-		return nil
-	}
 	cause := incident.Cause{Rule: d.Name, Ticket: by.After.ID, Version: by.After.Version}
-	_, err = r.event(ctx, t, id, nil, workflow.Decision{Event: ev}, cause)
-	return err
+	for _, ev := range d.Then(r.policy, t, facts, r.env(t)) {
+		ch, err := r.event(ctx, t, id, nil, workflow.Decision{Event: ev}, cause)
+		if err != nil {
+			return err
+		}
+		t = ch.After
+	}
+	return nil
+}
+
+func (r *run) dirty(ctx context.Context, d workflow.Derivation, ch workflow.Change) (ids []incident.ID, err error) {
+	defer catchUnasked(&err)
+	facts, err := r.gather(ctx, d.DirtyAsks(r.policy, ch))
+	if err != nil {
+		return nil, err
+	}
+	return d.Dirty(r.policy, ch, facts), nil
 }
 
 func derivationNames(p *workflow.Policy) []string {

@@ -125,10 +125,12 @@ func TestFaultsOfRulesEndTheDo(t *testing.T) {
 func TestChasingDerivations(t *testing.T) {
 	flip := func(name string, clock string) workflow.Derivation {
 		return workflow.Derivation{
-			Name:  name,
-			Dirty: func(c workflow.Change) []incident.ID { return []incident.ID{c.After.ID} },
-			Then: func(_ *workflow.Policy, _ incident.Ticket, _ workflow.Facts) incident.Event {
-				return incident.Custom{Name: clock}
+			Name: name,
+			Dirty: func(_ *workflow.Policy, c workflow.Change, _ workflow.Facts) []incident.ID {
+				return []incident.ID{c.After.ID}
+			},
+			Then: func(*workflow.Policy, incident.Ticket, workflow.Facts, workflow.Env) []incident.Event {
+				return []incident.Event{incident.Custom{Name: clock}}
 			},
 		}
 	}
@@ -139,7 +141,7 @@ func TestChasingDerivations(t *testing.T) {
 	_, err := w.alice.Do(ctx, workflow.Open{Kind: incident.KindReport})
 	var loop *workflow.LoopError
 	require.ErrorAs(t, err, &loop)
-	require.Equal(t, []string{"incident-due", "there", "back"}, loop.Rules)
+	require.Equal(t, []string{"due-by-clock", "incident-due", "there", "back"}, loop.Rules)
 	require.Less(t, loop.Steps, 10)
 	require.Empty(t, w.tickets())
 }

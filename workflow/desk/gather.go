@@ -25,6 +25,12 @@ func (r *run) gather(ctx context.Context, asks []workflow.Ask) (workflow.Facts, 
 				return facts, err
 			}
 			facts.KnowMessages(a, messages)
+		case workflow.FactStatuses:
+			statuses, err := statusesOf(ctx, r.draft, a.Ticket)
+			if err != nil {
+				return facts, err
+			}
+			facts.KnowStatuses(a, statuses)
 		default:
 			tickets, err := r.answer(ctx, a)
 			if err != nil {
@@ -75,6 +81,14 @@ func (r *run) tickets(ctx context.Context, ids ...incident.ID) ([]incident.Ticke
 }
 
 func notInactive() []incident.Phase { return []incident.Phase{incident.Initial, incident.Active} }
+
+// statusesOf returns the statuses that a ticket has had, oldest first.
+func statusesOf(ctx context.Context, r storage.Reader, id incident.ID) ([]workflow.StatusRecord, error) {
+	history, err := r.History(ctx, storage.HistoryQuery{
+		Tickets: []incident.ID{id}, Types: []string{incident.Opened{}.Type(), incident.Moved{}.Type()},
+	})
+	return workflow.StatusesOf(history), err
+}
 
 // messagesOf returns the messages of a ticket, oldest first.
 func messagesOf(ctx context.Context, r storage.Reader, id incident.ID) ([]workflow.MessageRecord, error) {

@@ -14,14 +14,22 @@ import (
 
 // scenario is a small story with what must come of it.
 type scenario struct {
-	name string
-	play func(*world)
+	name   string
+	play   func(*world)
+	policy func(*workflow.Policy) // changes it first; nil: as it is
+}
+
+func (s scenario) config(p *workflow.Policy) func(*desk.Config) {
+	if s.policy != nil {
+		s.policy(p)
+	}
+	return func(c *desk.Config) { c.Policy = p }
 }
 
 func scenarios() []scenario {
-	return []scenario{
-		{"the JANET story", janetStory},
-		{"a new report opens when it is linked", func(w *world) {
+	list := []scenario{
+		{name: "the JANET story", play: janetStory},
+		{name: "a new report opens when it is linked", play: func(w *world) {
 			inc, report := w.incident(), w.child(incident.KindReport)
 			w.status("new", report)
 			require.Nil(w.t, w.ticket(report).Started)
@@ -32,28 +40,28 @@ func scenarios() []scenario {
 			require.Equal(w.t, incident.Cause{Rule: "open-linked-report", Ticket: report, Version: 2}, moved.Cause)
 			require.Equal(w.t, incident.Actor("handler:alice"), moved.By, "By stays the person")
 		}},
-		{"a report that is born with an incident opens", func(w *world) {
+		{name: "a report that is born with an incident opens", play: func(w *world) {
 			w.status("open", w.child(incident.KindReport, w.incident()))
 		}},
-		{"linking a closed report leaves it closed", func(w *world) {
+		{name: "linking a closed report leaves it closed", play: func(w *world) {
 			inc, report := w.incident(), w.child(incident.KindReport)
 			w.do(workflow.Move{Ticket: report, To: "rejected"})
 			w.do(workflow.Link{Ticket: report, Parent: inc})
 			w.status("rejected", report)
 		}},
-		{"a new report that is linked to a closed incident opens both", func(w *world) {
+		{name: "a new report that is linked to a closed incident opens both", play: func(w *world) {
 			inc, report := w.incident(), w.child(incident.KindReport)
 			w.do(workflow.Move{Ticket: inc, To: "resolved"})
 			w.do(workflow.Link{Ticket: report, Parent: inc})
 			w.status("open", report, inc)
 		}},
-		{"an open report that is linked to a closed incident leaves it closed", func(w *world) {
+		{name: "an open report that is linked to a closed incident leaves it closed", play: func(w *world) {
 			inc, report := w.incident(), w.child(incident.KindReport)
 			w.do(workflow.Move{Ticket: report, To: "open"}, workflow.Move{Ticket: inc, To: "resolved"})
 			w.do(workflow.Link{Ticket: report, Parent: inc})
 			w.status("resolved", inc)
 		}},
-		{"an incident that is opened again leaves its children closed", func(w *world) {
+		{name: "an incident that is opened again leaves its children closed", play: func(w *world) {
 			inc := w.incident()
 			report := w.child(incident.KindReport, inc)
 			w.do(workflow.Move{Ticket: inc, To: "resolved"})
@@ -61,7 +69,7 @@ func scenarios() []scenario {
 			w.status("open", inc)
 			w.status("resolved", report)
 		}},
-		{"an investigation leaves its old incident", func(w *world) {
+		{name: "an investigation leaves its old incident", play: func(w *world) {
 			one, two := w.incident(), w.incident()
 			inv := w.child(incident.KindInvestigation, one)
 			w.do(workflow.Edit{Ticket: inv, Due: hours(w, 1)})
@@ -72,17 +80,17 @@ func scenarios() []scenario {
 			w.due(nil, one)
 			w.due(due, two)
 		}},
-		{"closing an incident closes its children by the map", closeByMap},
-		{"a shared report waits for its last incident", sharedReport},
-		{"both incidents of a shared report in one Do", func(w *world) {
+		{name: "closing an incident closes its children by the map", play: closeByMap},
+		{name: "a shared report waits for its last incident", play: sharedReport},
+		{name: "both incidents of a shared report in one Do", play: func(w *world) {
 			one, two := w.incident(), w.incident()
 			report := w.child(incident.KindReport, one, two)
 			w.do(workflow.Move{Ticket: one, To: "resolved"}, workflow.Move{Ticket: two, To: "abandoned"})
 			w.status("rejected", report)
 			require.Contains(w.t, w.types(report), "skipped")
 		}},
-		{"an incident is due when its first child is", incidentDue},
-		{"a child that is opened again counts again", func(w *world) {
+		{name: "an incident is due when its first child is", play: incidentDue},
+		{name: "a child that is opened again counts again", play: func(w *world) {
 			inc := w.incident()
 			report := w.child(incident.KindReport, inc)
 			w.do(workflow.Edit{Ticket: report, Due: hours(w, 1)})
@@ -92,16 +100,16 @@ func scenarios() []scenario {
 			w.do(workflow.Move{Ticket: report, To: "open"})
 			w.due(due, inc)
 		}},
-		{"a reply opens closed children and their incidents again", reopenByReply},
-		{"a reply to rejected spam opens it", func(w *world) {
+		{name: "a reply opens closed children and their incidents again", play: reopenByReply},
+		{name: "a reply to rejected spam opens it", play: func(w *world) {
 			spam := w.receive("spam@example.com", "Offer", "").Ticket
 			w.do(workflow.Move{Ticket: spam, To: "rejected"})
 			w.receive("spam@example.com", tagged(spam), "")
 			w.status("open", spam)
 		}},
-		{"machine mail moves nothing", machineMail},
-		{"a child is due at its oldest unanswered message", oldestUnanswered},
-		{"a due date set by hand survives our reply", func(w *world) {
+		{name: "machine mail moves nothing", play: machineMail},
+		{name: "a child is due at its oldest unanswered message", play: oldestUnanswered},
+		{name: "a due date set by hand survives our reply", play: func(w *world) {
 			inv := w.child(incident.KindInvestigation, w.incident())
 			w.answer(inv)
 			w.do(workflow.Edit{Ticket: inv, Due: hours(w, 48)})
@@ -111,16 +119,20 @@ func scenarios() []scenario {
 			_, record := w.last(inv, "message")
 			require.Equal(w.t, []incident.NearMiss{{Rule: "answered", Why: "its due date was not set by a message from outside"}}, record.NearMisses())
 		}},
-		{"mail of the team to the correspondent answers", teamAnswers},
-		{"a held report goes to a child", heldToChild},
-		{"a reminder makes a ticket due", reminder},
+		{name: "mail of the team to the correspondent answers", play: teamAnswers},
+		{name: "a held report goes to a child", play: heldToChild},
+		{name: "a reminder makes a ticket due", play: reminder},
 	}
+	for _, s := range clockScenarios() {
+		list = append(list, scenario{s.name, s.play, promising})
+	}
+	return list
 }
 
 func TestScenarios(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
-			onEveryStore(t, func(t *testing.T, store storage.Store) { s.play(newWorldOn(t, store)) })
+			onEveryStore(t, func(t *testing.T, store storage.Store) { s.play(newWorldOn(t, store, s.config(workflow.Default()))) })
 		})
 	}
 }
@@ -145,7 +157,7 @@ func fails(s scenario, p *workflow.Policy) (failed bool) {
 			panic(r)
 		}
 	}()
-	s.play(newWorld(t, func(c *desk.Config) { c.Policy = p }))
+	s.play(newWorld(t, s.config(p)))
 	return t.message != ""
 }
 
@@ -154,10 +166,10 @@ func TestEveryRuleCounts(t *testing.T) {
 	for _, s := range scenarios() {
 		require.False(t, fails(s, workflow.Default()), s.name)
 	}
-	breaks := func(name string, p *workflow.Policy) {
+	breaks := func(name string, p func() *workflow.Policy) {
 		var broken []string
 		for _, s := range scenarios() {
-			if fails(s, p) {
+			if fails(s, p()) {
 				broken = append(broken, s.name)
 			}
 		}
@@ -165,13 +177,17 @@ func TestEveryRuleCounts(t *testing.T) {
 		t.Logf("without %s: %d scenarios fail: %q", name, len(broken), broken)
 	}
 	for i, r := range workflow.Rules() {
-		p := workflow.Default()
-		p.Rules = append(p.Rules[:i:i], p.Rules[i+1:]...)
-		breaks("rule "+r.Name, p)
+		breaks("rule "+r.Name, func() *workflow.Policy {
+			p := workflow.Default()
+			p.Rules = append(p.Rules[:i:i], p.Rules[i+1:]...)
+			return p
+		})
 	}
 	for i, d := range workflow.Derivations() {
-		p := workflow.Default()
-		p.Derivations = append(p.Derivations[:i:i], p.Derivations[i+1:]...)
-		breaks("derivation "+d.Name, p)
+		breaks("derivation "+d.Name, func() *workflow.Policy {
+			p := workflow.Default()
+			p.Derivations = append(p.Derivations[:i:i], p.Derivations[i+1:]...)
+			return p
+		})
 	}
 }

@@ -84,6 +84,11 @@ func (r *run) write(ctx context.Context, tx storage.Tx, commands []workflow.Comm
 	if err := r.all(ctx, commands); err != nil {
 		return nil, err
 	}
+	return r.flush(ctx, tx)
+}
+
+// flush writes what the run has drafted.
+func (r *run) flush(ctx context.Context, tx storage.Tx) (*Result, error) {
 	changes, err := r.draft.Flush(ctx, tx)
 	if err != nil {
 		return nil, err

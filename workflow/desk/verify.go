@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/sla"
 	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
 )
 
 // Fault is something that must hold and does not.
@@ -34,9 +37,14 @@ const verifyPage = 500
 // Verify checks everything that is stored against everything that must hold: the
 // chain of each history; that its fold is the stored ticket; that the phase fits
 // the status; that parents exist and are incidents; that the due date of an
-// incident is the earliest of its open children's; that causes, claims and blobs
-// exist; that the feed has no holes. It reads one snapshot, and reports to progress (may be nil) after each
-// page of tickets. The error is the store's: faults are no error.
+// incident is the earliest of its open children's; that the clocks of a ticket
+// which is not inactive are those that the agreement gives it now, if its last
+// record was written under the present version of the policy, and that it is due
+// by the first of them, unless a person, a reminder or a rule has set the date
+// since; that no warning or breach is recorded twice; that causes, claims and
+// blobs exist; that the feed has no holes. It reads one snapshot, and reports to
+// progress (may be nil) after each page of tickets. The error is the store's:
+// faults are no error.
 func (d *Desk) Verify(ctx context.Context, progress func(done, total int)) (*Verification, error) {
 	v := &verifier{desk: d}
 	err := d.store.View(ctx, func(ctx context.Context, r storage.Reader) error {
@@ -153,7 +161,70 @@ func (v *verifier) ticket(ctx context.Context, t incident.Ticket) error {
 	if t.Kind == incident.KindIncident {
 		return v.due(ctx, t)
 	}
+	v.alarms(history)
+	return v.clocks(ctx, t, history)
+}
+
+// alarms checks that each warning and breach is there once at most.
+func (v *verifier) alarms(history []incident.Record) {
+	var t incident.Ticket
+	for _, r := range history {
+		before := t
+		t = incident.Apply(t, r)
+		ev, _ := incident.Decode(r) // record reports what does not decode
+		breach := false
+		var c incident.Breached
+		switch ev := ev.(type) {
+		case incident.Warned:
+			c = incident.Breached(ev)
+		case incident.Breached:
+			c, breach = ev, true
+		default:
+			continue
+		}
+		if before.Alarmed(incident.Clock{Name: c.Clock, From: incident.Moment(c.From), Due: incident.Moment(c.Due)}, breach) {
+			v.fault(t.ID, "record %d says once more that clock %q was %s for %s", r.Version, c.Clock, r.Type, c.Due)
+		}
+	}
+}
+
+// clocks checks the clocks of a ticket against the agreement, and the due date
+// against the clocks, unless something else has set it since. A ticket that was
+// last written under another version of the policy waits for Recompute.
+func (v *verifier) clocks(ctx context.Context, t incident.Ticket, history []incident.Record) error {
+	policy := v.desk.config.Policy
+	if policy.Agreement == nil || !t.Open() || len(history) == 0 || history[len(history)-1].Policy != policy.Version {
+		return nil
+	}
+	promise, _, err := v.desk.promise(ctx, v.reader, t)
+	if err != nil {
+		return err
+	}
+	if want := promise.Clocks(); !workflow.SameClocks(want, t.Clocks) {
+		v.fault(t.ID, "its clocks are %v, the agreement says %v: recompute after a change of the agreement", clockNames(t.Clocks), clockNames(want))
+	}
+	if set, ok := lastDue(history); !ok || set.Basis == nil || set.Basis.Level == sla.None {
+		return nil
+	}
+	if have, want := dateOf(t.Due), dateOf(workflow.EarliestDue(t.Clocks)); have != want {
+		v.fault(t.ID, "its due date is %s, the earliest of its clocks is %s", have, want)
+	}
 	return nil
+}
+
+func clockNames(clocks []incident.Clock) []string {
+	names := []string{}
+	for _, c := range clocks {
+		names = append(names, fmt.Sprintf("%s of %s at %s", c.Name, c.Level, c.Due.Format(time.RFC3339)))
+	}
+	return names
+}
+
+func dateOf(t *time.Time) string {
+	if t == nil {
+		return "unset"
+	}
+	return t.String()
 }
 
 // sameTicket compares the JSON forms: times with their zone and empty lists do
@@ -179,21 +250,13 @@ func (v *verifier) due(ctx context.Context, t incident.Ticket) error {
 	if err != nil {
 		return err
 	}
-	want := "unset"
-	var earliest *incident.Ticket
-	for i, child := range children {
-		if child.Open() && child.Due != nil && (earliest == nil || child.Due.Before(*earliest.Due)) {
-			earliest = &children[i]
+	var earliest *time.Time
+	for _, child := range children {
+		if child.Open() && child.Due != nil && (earliest == nil || child.Due.Before(*earliest)) {
+			earliest = child.Due
 		}
 	}
-	have := want
-	if t.Due != nil {
-		have = t.Due.String()
-	}
-	if earliest != nil {
-		want = earliest.Due.String()
-	}
-	if have != want {
+	if have, want := dateOf(t.Due), dateOf(earliest); have != want {
 		v.fault(t.ID, "its due date is %s, the earliest of its open children is %s", have, want)
 	}
 	return nil
