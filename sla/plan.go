@@ -195,6 +195,26 @@ func (a *Agreement) starts(l Level, f Facts) (time.Time, error) {
 	return t, nil
 }
 
+// Run says from which moment a clock counts, when that was, and when it was
+// stopped; a zero time says that this has not happened. Pauses do not matter. The
+// clock must be one of [Agreement.Level], which fills in what it knows by itself.
+func (c Clock) Run(f Facts) (start Moment, from, done time.Time) {
+	for _, m := range c.From {
+		if at := f.at(m); !at.IsZero() && (from.IsZero() || at.After(from)) {
+			start, from = m, at.UTC().Round(0)
+		}
+	}
+	if from.IsZero() {
+		return start, from, done
+	}
+	for _, m := range c.Until {
+		if at := f.at(m); !at.IsZero() && !at.Before(from) && (done.IsZero() || at.Before(done)) {
+			done = at.UTC().Round(0)
+		}
+	}
+	return start, from, done
+}
+
 // deadline returns a deadline or why there is none.
 func (a *Agreement) deadline(l Level, clock Clock, f Facts) (d Deadline, idle string, err error) {
 	calendar := a.calendarOf(l, clock)
@@ -202,21 +222,12 @@ func (a *Agreement) deadline(l Level, clock Clock, f Facts) (d Deadline, idle st
 		Level: l.Name, Clock: clock.Name, Calendar: calendar.Name(), Zone: calendar.Zone().String(),
 		Agreed: clock.Within.clone(), Within: clock.Within.clone(),
 	}
-	for _, m := range clock.From {
-		if at := f.at(m); !at.IsZero() && (d.From.IsZero() || at.After(d.From)) {
-			d.Start, d.From = m, at.UTC().Round(0)
-		}
-	}
+	d.Start, d.From, d.Done = clock.Run(f)
 	if d.From.IsZero() {
 		return d, "has not started: it waits for " + list(clock.From), nil
 	}
 	if !within(d.From) {
 		return d, "", fmt.Errorf("sla: %s at %s lies outside the years 1 to 9999: %w", d.Start, text(d.From), ErrNoHours)
-	}
-	for _, m := range clock.Until {
-		if at := f.at(m); !at.IsZero() && !at.Before(d.From) && (d.Done.IsZero() || at.Before(d.Done)) {
-			d.Done = at.UTC().Round(0)
-		}
 	}
 	if status := f.status(); d.Done.IsZero() && slices.Contains(clock.IgnoreOn, status) {
 		return d, fmt.Sprintf("is ignored in status %q", status), nil

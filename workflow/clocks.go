@@ -98,30 +98,35 @@ func (p *Policy) Promise(t incident.Ticket, f Facts) (Promise, error) {
 	if promise.Level == sla.None {
 		return promise, wrong
 	}
-	promise.Facts, failed = p.slaFacts(t, f)
+	asks := p.PromiseAsks(t)
+	var statuses []StatusRecord
+	if slices.Contains(asks, Ask{FactStatuses, t.ID}) {
+		statuses = f.Statuses(t.ID)
+	}
+	promise.Facts, failed = p.slaFacts(t, statuses)
+	if slices.Contains(asks, Ask{FactParents, t.ID}) {
+		for _, parent := range f.Parents(t.ID) {
+			promise.Facts.Priority = max(promise.Facts.Priority, parent.Priority)
+		}
+	}
 	wrong = errors.Join(wrong, failed)
 	promise.Plan, failed = p.Agreement.Plan(promise.Level, promise.Facts)
 	return promise, errors.Join(wrong, failed)
 }
 
-func (p *Policy) slaFacts(t incident.Ticket, f Facts) (sla.Facts, error) {
-	facts := sla.Facts{Created: t.Created, Priority: t.Priority, Moments: map[sla.Moment]time.Time{}}
+// slaFacts translates what is known about a ticket, but for the priority of its
+// incidents.
+func (p *Policy) slaFacts(t incident.Ticket, statuses []StatusRecord) (sla.Facts, error) {
+	facts := sla.Facts{Created: t.Created, Priority: t.Priority, Statuses: spans(statuses), Moments: map[sla.Moment]time.Time{}}
 	facts.Started, facts.Unanswered, facts.Inside = timeOf(t.Started), timeOf(t.OldestUnanswered), timeOf(t.LastInside)
 	if !t.Open() {
 		facts.Resolved = timeOf(t.Resolved)
 	}
-	asks := p.PromiseAsks(t)
-	if slices.Contains(asks, Ask{FactParents, t.ID}) {
-		for _, parent := range f.Parents(t.ID) {
-			facts.Priority = max(facts.Priority, parent.Priority)
-		}
+	if at := reopened(statuses); !at.IsZero() {
+		facts.Moments[sla.Reopened] = at
 	}
-	if slices.Contains(asks, Ask{FactStatuses, t.ID}) {
-		statuses := f.Statuses(t.ID)
-		facts.Statuses = spans(statuses)
-		if at := reopened(statuses); slices.Contains(p.Agreement.Moments(), sla.Reopened) && !at.IsZero() {
-			facts.Moments[sla.Reopened] = at
-		}
+	if p.Agreement == nil {
+		return facts, nil
 	}
 	var errs []error
 	for _, m := range p.Agreement.Moments() {

@@ -51,17 +51,25 @@ type StatusRecord struct {
 func StatusesOf(history []incident.Record) []StatusRecord {
 	var list []StatusRecord
 	for _, r := range history {
-		if r.Type != (incident.Opened{}).Type() && r.Type != (incident.Moved{}).Type() {
-			continue
-		}
-		switch ev, _ := incident.Decode(r); ev := ev.(type) {
-		case incident.Opened:
-			list = append(list, StatusRecord{r.At, ev.Status, ev.Phase})
-		case incident.Moved:
-			list = append(list, StatusRecord{r.At, ev.To, ev.Phase})
+		if s, ok := statusOf(r); ok {
+			list = append(list, s)
 		}
 	}
 	return list
+}
+
+// statusOf returns the status that a record gives its ticket, if it does.
+func statusOf(r incident.Record) (StatusRecord, bool) {
+	if r.Type != (incident.Opened{}).Type() && r.Type != (incident.Moved{}).Type() {
+		return StatusRecord{}, false
+	}
+	switch ev, _ := incident.Decode(r); ev := ev.(type) {
+	case incident.Opened:
+		return StatusRecord{incident.Moment(r.At), ev.Status, ev.Phase}, true
+	case incident.Moved:
+		return StatusRecord{incident.Moment(r.At), ev.To, ev.Phase}, true
+	}
+	return StatusRecord{}, false
 }
 
 // Facts are the answers to some asks. The zero Facts knows nothing. Its methods

@@ -244,3 +244,66 @@ func (d *Desk) recompute(ctx context.Context, id incident.ID) (changed int, err 
 	d.Announce(ctx, result)
 	return len(result.Tickets), nil
 }
+
+// Compliance says how many promises of service agreements were kept between two
+// times: see [workflow.Outcome] and [workflow.Comply]. classification names the
+// field to count by; "" counts by none. It reads one snapshot in pages, and
+// reports to progress (may be nil) after each. What was to happen after now is
+// left out, so that a period may end in the future. The error is the store's, or
+// says that the period is none.
+func (d *Desk) Compliance(ctx context.Context, from, to time.Time, classification string, progress func(done, total int)) (*workflow.Compliance, error) {
+	from, to = incident.Moment(from), incident.Moment(to)
+	if !from.Before(to) {
+		return nil, fmt.Errorf("desk: a period from %s to %s is none: allowed are two times, the earlier one first", from.Format(time.RFC3339), to.Format(time.RFC3339))
+	}
+	until := to
+	if now := d.now().Add(time.Microsecond); now.Before(until) { // with what happens at this moment
+		until = now
+	}
+	var outcomes []workflow.Outcome
+	done := 0
+	err := d.store.View(ctx, func(ctx context.Context, r storage.Reader) error {
+		q := storage.Query{Limit: recomputePage}
+		total, err := r.Count(ctx, q)
+		if err != nil {
+			return err
+		}
+		for {
+			page, err := r.Find(ctx, q)
+			if err != nil || len(page) == 0 {
+				return err
+			}
+			ids := make([]incident.ID, len(page))
+			for i, t := range page {
+				ids[i] = t.ID
+			}
+			records, err := r.History(ctx, storage.HistoryQuery{Tickets: ids})
+			if err != nil {
+				return err
+			}
+			histories := map[incident.ID][]incident.Record{}
+			for _, record := range records {
+				histories[record.Ticket] = append(histories[record.Ticket], record)
+			}
+			for _, id := range ids {
+				for _, o := range d.config.Policy.Outcomes(histories[id], classification, until) {
+					if !o.At.Before(from) {
+						outcomes = append(outcomes, o)
+					}
+				}
+			}
+			if done += len(page); progress != nil {
+				progress(done, total)
+			}
+			if len(page) < recomputePage {
+				return nil
+			}
+			q.After = storage.CursorAt(page[len(page)-1])
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	c := workflow.Comply(outcomes, from, to)
+	return &c, nil
+}
