@@ -125,7 +125,7 @@ func (e Message) apply(t *Ticket, at time.Time) {
 func (Commented) apply(*Ticket, time.Time) {}
 
 func (e DueSet) apply(t *Ticket, _ time.Time) {
-	t.Due = moment(e.Due)
+	t.Due, t.DueByClock = moment(e.Due), e.Basis != nil && e.Basis.Level != ""
 	if e.Basis == nil {
 		return
 	}

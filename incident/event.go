@@ -160,9 +160,10 @@ type DueSet struct {
 
 // Basis says how a due date follows from a service agreement. Level and Why are
 // always there; Clocks are those that run; the rest is about the clock that is
-// due first, and empty while none runs. Intervals are in words.
+// due first, and empty while none runs. Intervals are in words. Where nothing is
+// promised any more there is no Level.
 type Basis struct {
-	Level         string     `json:"level"`
+	Level         string     `json:"level,omitempty"`
 	Why           string     `json:"why"`             // this level
 	Start         string     `json:"start,omitempty"` // the moment that the clock counts from: "unanswered", "created" ...
 	From          *time.Time `json:"from,omitempty"`  // when that was

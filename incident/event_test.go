@@ -126,7 +126,8 @@ func folds() []fold {
 		{"commented", incident.Commented{Blobs: []incident.Digest{{9}}}, nothing},
 		{"due", incident.DueSet{Due: &nine, Child: 8, Clock: "response"}, func(t *incident.Ticket) { t.Due = &nine }},
 		{"due unset", incident.DueSet{}, func(t *incident.Ticket) { t.Due = nil }},
-		{"due by a clock", byClock, func(t *incident.Ticket) { t.Due, t.Clocks = &nine, byClock.Basis.Clocks }},
+		{"due by a clock", byClock, func(t *incident.Ticket) { t.Due, t.Clocks, t.DueByClock = &nine, byClock.Basis.Clocks, true }},
+		{"due by a clock no more", incident.DueSet{Due: &nine, Basis: &incident.Basis{Why: "no level"}}, func(t *incident.Ticket) { t.Due = &nine }},
 		{"warned", incident.Warned{Clock: "response", Level: "gold", From: at(3), Due: at(9)}, func(t *incident.Ticket) {
 			t.Alarms = []incident.Alarm{{Clock: "response", From: at(3), Due: at(9)}}
 		}},

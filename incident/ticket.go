@@ -77,8 +77,9 @@ type Ticket struct {
 	Due      *time.Time `json:"due,omitempty"`
 	Wake     *time.Time `json:"wake,omitempty"` // reminder: a sweep acts on it then
 
-	Clocks []Clock `json:"clocks,omitempty"` // that run by a service agreement, as last recorded; of an inactive ticket those that were missed
-	Alarms []Alarm `json:"alarms,omitempty"` // warnings and breaches that were recorded for the runs of its clocks
+	Clocks     []Clock `json:"clocks,omitempty"`     // that run by a service agreement, as last recorded; of an inactive ticket those that were missed
+	Alarms     []Alarm `json:"alarms,omitempty"`     // warnings and breaches that were recorded for the runs of its clocks
+	DueByClock bool    `json:"dueByClock,omitempty"` // Due follows from the clocks; otherwise something else has set it since
 
 	Messages         int        `json:"messages"`                   // mails and other messages, both directions
 	OldestUnanswered *time.Time `json:"oldestUnanswered,omitempty"` // oldest message from outside without an answer

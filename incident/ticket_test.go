@@ -92,6 +92,8 @@ func fill(v reflect.Value) {
 		}
 	case reflect.String:
 		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
 	case reflect.Int:
 		v.SetInt(1)
 	case reflect.Uint64, reflect.Uint32, reflect.Uint8:

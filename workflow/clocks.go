@@ -259,9 +259,12 @@ func dueByClock(p *Policy, t incident.Ticket, f Facts, env Env) []incident.Event
 		runs := slices.ContainsFunc(clocks, func(now incident.Clock) bool { return sameRun(c, now) && c.Due.Equal(now.Due) })
 		return !runs && c.Due.Before(env.Now) && !t.Alarmed(c, true)
 	})
-	// The rule due-on-reply may have set the date before there was a level.
-	ruled := promise.Level != sla.None && len(clocks) == 0 && t.Due != nil && sameTime(t.Due, t.OldestUnanswered)
-	if SameClocks(t.Clocks, clocks) && !ruled {
+	stays := !t.DueByClock // then somebody has set the date, and it stays
+	if promise.Level != sla.None {
+		byRule := t.Due != nil && sameTime(t.Due, t.OldestUnanswered) // by due-on-reply, before there was a level
+		stays = stays && !byRule || sameTime(t.Due, EarliestDue(clocks))
+	}
+	if stays && SameClocks(t.Clocks, clocks) {
 		return events
 	}
 	return append(events, promise.dueSet(t, clocks))
@@ -283,9 +286,14 @@ func breach(c incident.Clock) incident.Breached {
 
 func (p Promise) dueSet(t incident.Ticket, clocks []incident.Clock) incident.DueSet {
 	set := incident.DueSet{Basis: &incident.Basis{Level: p.Level, Why: p.Why, Clocks: clocks}}
-	d, running := p.Plan.Earliest()
-	switch {
-	case running:
+	if p.Level == sla.None { // as if nothing had ever been promised
+		set.Due, set.Clock, set.Basis.Level = t.OldestUnanswered, ClockUnanswered, ""
+		if !t.DueByClock {
+			set.Due, set.Clock = t.Due, "" // a person or a reminder had set it
+		}
+		return set
+	}
+	if d, running := p.Plan.Earliest(); running {
 		due, from := incident.Moment(d.Due), incident.Moment(d.From)
 		set.Due, set.Clock = &due, d.Clock
 		b := set.Basis
@@ -293,11 +301,6 @@ func (p Promise) dueSet(t incident.Ticket, clocks []incident.Clock) incident.Due
 		b.Agreed, b.Within, b.Priority, b.PausedSeconds = d.Agreed.String(), d.Within.String(), d.Priority, int64(d.Paused/time.Second)
 		if !d.OutOfHours.IsZero() {
 			b.OutOfHours = d.OutOfHours.String()
-		}
-	case p.Level == sla.None: // as if nothing had ever been promised
-		set.Due, set.Clock = t.OldestUnanswered, ClockUnanswered
-		if !sameTime(t.Due, EarliestDue(t.Clocks)) {
-			set.Due, set.Clock = t.Due, "" // a person or a reminder had set it
 		}
 	}
 	return set

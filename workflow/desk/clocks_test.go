@@ -342,6 +342,15 @@ func closedAndOpened(w *world) {
 	require.Zero(w.t, w.sweep())
 	require.Equal(w.t, 1, w.count(report, "breached"))
 
+	// A date of a clock that nobody waits for any more does not come back.
+	waiting := w.child(incident.KindReport)
+	w.answer(waiting)
+	w.do(workflow.Move{Ticket: waiting, To: "resolved"})
+	w.do(workflow.Reply{Ticket: waiting, Text: "It is done."})
+	require.NotNil(w.t, w.ticket(waiting).Due)
+	w.do(workflow.Reopen{Ticket: waiting})
+	w.due(nil, waiting)
+
 	// A level whose clock starts again when a ticket is opened again.
 	again := w.do(workflow.Open{Kind: incident.KindReport, Subject: "Scan", Fields: map[string][]string{workflow.DefaultLevelField: {"duty"}}}).Opened[0]
 	first := w.now.Add(2 * time.Hour)
@@ -374,7 +383,7 @@ func levels(w *world) {
 	check(&soon, "hospital", "it was set", level("hospital"))
 	check(week(time.Monday, "09:30:00"), "standard", "no choice fits: the default", level())
 	check(&soon, "hospital", "choice 1 fits: constituency hospital", workflow.Edit{Ticket: report, Constituency: pointer("hospital")})
-	check(&received, sla.None, "choice 2 fits: constituency students", workflow.Edit{Ticket: report, Constituency: pointer("students")})
+	check(&received, "", "choice 2 fits: constituency students", workflow.Edit{Ticket: report, Constituency: pointer("students")})
 	set, _ := w.last(report, "due")
 	require.Equal(w.t, workflow.ClockUnanswered, set.(incident.DueSet).Clock, "as if nothing had been promised")
 	require.Empty(w.t, w.ticket(report).Clocks)
@@ -384,6 +393,10 @@ func levels(w *world) {
 	w.due(w.at(), report) // the rules of old
 	received = w.now
 	check(nil, "duty", "it was set", level("duty")) // its clocks have not started or were stopped
+
+	w.do(workflow.Edit{Ticket: report, Constituency: pointer("students")}, level("none"))
+	w.due(&received, report) // they wait still
+	require.False(w.t, w.ticket(report).DueByClock)
 
 	for _, c := range []struct {
 		fields map[string][]string

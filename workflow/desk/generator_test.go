@@ -27,6 +27,7 @@ type generator struct {
 	ids     []string // Message-IDs seen on tickets
 	mails   [][]byte // sent in so far
 	letters int
+	policy  *workflow.Policy
 }
 
 var (
@@ -90,12 +91,37 @@ func (g *generator) next() step {
 		s.raw, s.env = g.mail()
 		g.mails = append(g.mails, s.raw)
 	case n < 43: // a sweep
+	case g.policy.Agreement != nil && n >= 88:
+		s.commands = []workflow.Command{g.promise()}
 	case n < 54:
 		s.commands = g.several()
 	default:
 		s.commands = []workflow.Command{g.command(s.by)}
 	}
 	return s
+}
+
+// promise changes what a due date follows from, under a policy with an agreement.
+func (g *generator) promise() workflow.Command {
+	id := g.one(both(isChild, isAny))
+	fields := func(name, value string) workflow.Command {
+		return workflow.Edit{Ticket: id, Fields: map[string][]string{name: {value}}}
+	}
+	switch g.Intn(8) {
+	case 0:
+		return fields(workflow.DefaultLevelField, pick(g, "standard", "hospital", "duty", "none", "platinum"))
+	case 1:
+		return workflow.Edit{Ticket: id, Fields: map[string][]string{workflow.DefaultLevelField: nil}}
+	case 2:
+		return fields("aware", pick(g, g.date().Format(time.RFC3339), g.date().Format(time.RFC3339), "never"))
+	case 3:
+		return workflow.Edit{Ticket: id, Constituency: pointer(pick(g, "hospital", "students", ""))}
+	case 4:
+		return workflow.Edit{Ticket: id, Priority: pointer(g.Intn(101))}
+	case 5:
+		return workflow.Move{Ticket: id, To: "stalled"}
+	}
+	return workflow.Edit{Ticket: g.one(isIncident), Priority: pointer(10 + g.Intn(91))}
 }
 
 // several is a list of commands that belong together.
@@ -163,7 +189,7 @@ func (g *generator) command(by incident.Actor) workflow.Command {
 	case 6, 7:
 		t := g.ticket(g.one(both(isChild, not(isHeld))))
 		to := pick(g, everyStatus...)
-		if allowed := workflow.Default().Allowed(t); len(allowed) > 0 && g.Intn(8) > 0 {
+		if allowed := g.policy.Allowed(t); len(allowed) > 0 && g.Intn(8) > 0 {
 			to = pick(g, allowed...)
 		}
 		return workflow.Move{Ticket: t.ID, To: to}

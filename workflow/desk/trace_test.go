@@ -93,9 +93,9 @@ func comparable(records []incident.Record) []string {
 
 var allPhases = map[incident.Kind]map[incident.Status]incident.Phase{
 	incident.KindIncident: {"open": "active", "resolved": "inactive", "abandoned": "inactive"},
-	incident.KindReport:   {"new": "initial", "open": "active", "resolved": "inactive", "rejected": "inactive"},
+	incident.KindReport:   {"new": "initial", "open": "active", "stalled": "active", "resolved": "inactive", "rejected": "inactive"},
 	incident.KindInvestigation: {
-		"open": "active", "resolved": "inactive",
+		"open": "active", "stalled": "active", "resolved": "inactive",
 	},
 	incident.KindBlock: {"pending activation": "initial", "active": "active", "pending removal": "active", "removed": "inactive"},
 }
@@ -178,16 +178,46 @@ type turn struct {
 // verified on memory after each step; on the others, whose records are compared,
 // after every twentieth.
 func TestTraces(t *testing.T) {
-	const seed, steps = 7, 400
+	fired := traces(t, 7, workflow.Default(), 5)
+	for _, r := range workflow.Rules() {
+		require.GreaterOrEqual(t, fired[r.Name], 5, "rule %s", r.Name)
+	}
+	require.GreaterOrEqual(t, fired["incident-due"], 5)
+	require.Zero(t, fired["due-by-clock"], "nothing is promised")
+}
+
+// TestTracesWithAnAgreement plays steps under a policy whose clocks pause, warn
+// and breach.
+func TestTracesWithAnAgreement(t *testing.T) {
+	p := workflow.Default()
+	promising(p)
+	fired := traces(t, 11, p, 2)
+	for _, r := range workflow.Rules() {
+		require.GreaterOrEqual(t, fired[r.Name], 1, "rule %s", r.Name)
+	}
+	for _, d := range workflow.Derivations() {
+		require.GreaterOrEqual(t, fired[d.Name], 20, "derivation %s", d.Name)
+	}
+	for _, kind := range []string{"warned", "breached", "breached at once"} {
+		require.GreaterOrEqual(t, fired[kind], 5, kind)
+	}
+}
+
+// traces plays steps, in which each command runs so many times at least, and
+// returns how many records each rule has made.
+func traces(t *testing.T, seed int64, policy *workflow.Policy, times int) (fired map[string]int) {
+	const steps = 400
 	t.Logf("seed %d", seed)
-	given, ran, fired := map[string]int{}, map[string]int{}, map[string]int{}
+	given, ran := map[string]int{}, map[string]int{}
+	fired = map[string]int{}
 	counting := func(c *desk.Config) {
+		c.Policy = policy
 		c.Rand = rand.New(rand.NewSource(seed))
 		c.AfterCommand = append(c.AfterCommand, func(_ context.Context, call desk.CommandCall) { ran[call.Command.Name()]++ })
 	}
 	memory := newWorld(t, counting)
 
-	g := &generator{Rand: rand.New(rand.NewSource(seed)), now: memory.now}
+	g := &generator{Rand: rand.New(rand.NewSource(seed)), now: memory.now, policy: policy}
 	var seen uint64
 	changed, mails := 0, map[string]int{}
 	var played []turn
@@ -204,6 +234,12 @@ func TestTraces(t *testing.T) {
 			if r.Cause.Rule != "" {
 				fired[r.Cause.Rule]++
 			}
+			if r.Type == "warned" || r.Type == "breached" {
+				fired[r.Type]++
+			}
+			if r.Type == "breached" && r.Cause.Rule != "" {
+				fired["breached at once"]++
+			}
 			if e, err := incident.Decode(r); err == nil {
 				if message, ok := e.(incident.Message); ok && message.Content.MessageID != "" {
 					g.ids = append(g.ids, message.Content.MessageID)
@@ -214,12 +250,13 @@ func TestTraces(t *testing.T) {
 			}
 		}
 		g.tickets, g.now = memory.holds(m.records), memory.now
+		memory.keepsTerms(g.tickets)
 		memory.verify()
 		played = append(played, turn{s, seen, m, incident.DigestOf([]byte(asJSON(t, g.tickets)))})
 		seen += uint64(len(m.records))
 	}
 	onEverySQL(t, func(t *testing.T, store storage.Store) {
-		w := newWorldOn(t, store, func(c *desk.Config) { c.Rand = rand.New(rand.NewSource(seed)) })
+		w := newWorldOn(t, store, func(c *desk.Config) { c.Policy, c.Rand = policy, rand.New(rand.NewSource(seed)) })
 		for i, p := range played {
 			if got := w.play(p.step, p.seen); p.outcome.trace != got.trace {
 				t.Fatalf("step %d (seed %d) differs\nmemory: %s\nhere: %s", i, seed, p.outcome.trace, got.trace)
@@ -240,20 +277,16 @@ func TestTraces(t *testing.T) {
 	t.Logf("messages by thread: %s", counts(mails))
 	require.GreaterOrEqual(t, changed, steps/2)
 	for _, c := range workflow.Commands() {
-		require.GreaterOrEqual(t, given[c.Name()], 5, "%s given", c.Name())
+		require.GreaterOrEqual(t, given[c.Name()], times, "%s given", c.Name())
 	}
-	for _, name := range []string{"append", "receive-again", "close", "set-due", "wake"} {
-		require.GreaterOrEqual(t, ran[name], 5, "%s ran", name)
+	for _, name := range []string{"append", "receive-again", "close", "wake"} {
+		require.GreaterOrEqual(t, ran[name], times, "%s ran", name)
 	}
+	require.Positive(t, ran["set-due"])
 	for _, c := range workflow.Commands() {
-		require.GreaterOrEqual(t, ran[c.Name()], 5, "%s ran", c.Name())
+		require.GreaterOrEqual(t, ran[c.Name()], times, "%s ran", c.Name())
 	}
-	for _, r := range workflow.Rules() {
-		require.GreaterOrEqual(t, fired[r.Name], 5, "rule %s", r.Name)
-	}
-	for _, d := range workflow.Derivations() {
-		require.GreaterOrEqual(t, fired[d.Name], 5, "derivation %s", d.Name)
-	}
+	return fired
 }
 
 func counts(m map[string]int) string {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
-	"github.com/airtight-csirt/airtight/sla"
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
 )
@@ -203,10 +202,7 @@ func (v *verifier) clocks(ctx context.Context, t incident.Ticket, history []inci
 	if want := promise.Clocks(); !workflow.SameClocks(want, t.Clocks) {
 		v.fault(t.ID, "its clocks are %v, the agreement says %v: recompute after a change of the agreement", clockNames(t.Clocks), clockNames(want))
 	}
-	if set, ok := lastDue(history); !ok || set.Basis == nil || set.Basis.Level == sla.None {
-		return nil
-	}
-	if have, want := dateOf(t.Due), dateOf(workflow.EarliestDue(t.Clocks)); have != want {
+	if have, want := dateOf(t.Due), dateOf(workflow.EarliestDue(t.Clocks)); t.DueByClock && have != want {
 		v.fault(t.ID, "its due date is %s, the earliest of its clocks is %s", have, want)
 	}
 	return nil
