@@ -29,7 +29,7 @@ func demo(c *call, flags *flag.FlagSet) action {
 		}
 		// The same seed tells the same story everywhere.
 		c.tag, c.mailbox, c.as, c.zone = "A CSIRT", exampleMailbox, "alice", time.UTC
-		c.team, c.also, c.blobs = nil, nil, ""
+		c.team, c.also, c.blobs, c.sla = nil, nil, "", ""
 		fate := newFate(*seed)
 		w, err := c.open(ctx, setting{create: true, now: fate.Now, rand: fate})
 		if err != nil {

@@ -20,18 +20,18 @@ import (
 // one database should agree on tag, mailbox and team: the environment says them
 // once.
 type options struct {
-	db, as, tag, mailbox, blobs string
-	also                        []desk.Recipient
-	team                        []string
-	json                        bool
-	dbGiven                     bool // by flag
+	db, as, tag, mailbox, blobs, sla string
+	also                             []desk.Recipient
+	team                             []string
+	json                             bool
+	dbGiven                          bool // by flag
 }
 
 func defaults(env func(string) string, user string) options {
 	o := options{
 		db: cmp.Or(env("AIRTIGHT_DB"), "./airtight.db"), as: user, tag: cmp.Or(env("AIRTIGHT_TAG"), "A CSIRT"),
 		mailbox: cmp.Or(env("AIRTIGHT_MAILBOX"), exampleMailbox),
-		team:    strings.Fields(env("AIRTIGHT_TEAM")), blobs: env("AIRTIGHT_BLOBS"),
+		team:    strings.Fields(env("AIRTIGHT_TEAM")), blobs: env("AIRTIGHT_BLOBS"), sla: env("AIRTIGHT_SLA"),
 	}
 	for _, s := range strings.Fields(env("AIRTIGHT_ALSO")) {
 		o.also = append(o.also, recipient(s))
@@ -63,6 +63,7 @@ func (o *options) register(flags *flag.FlagSet) {
 		return nil
 	})
 	flags.StringVar(&o.blobs, "blobs", o.blobs, "`directory` for mail of more than 64 KiB; default: the database; or AIRTIGHT_BLOBS")
+	flags.StringVar(&o.sla, "sla", o.sla, "`file` with the terms of a service agreement, as desk sla example prints one; default: nothing is promised; or AIRTIGHT_SLA")
 	flags.Func("team", "`address` or @domain whose mail counts as ours, repeatable; or AIRTIGHT_TEAM, separated by blanks", func(s string) error {
 		o.team = append(o.team, s)
 		return nil
@@ -109,7 +110,8 @@ func (o *options) again() string {
 		db = standard.db // it is not shown: AIRTIGHT_DB says it
 	}
 	for _, f := range []struct{ name, value, standard string }{
-		{"db", db, standard.db}, {"blobs", o.blobs, standard.blobs}, {"tag", o.tag, standard.tag}, {"mailbox", o.mailbox, standard.mailbox},
+		{"db", db, standard.db}, {"blobs", o.blobs, standard.blobs}, {"sla", o.sla, standard.sla},
+		{"tag", o.tag, standard.tag}, {"mailbox", o.mailbox, standard.mailbox},
 	} {
 		if f.value != f.standard {
 			add(f.name, f.value)

@@ -107,6 +107,7 @@ func subcommands() []subcommand {
 		},
 		changes(),
 		[]subcommand{
+			{"sla", "explain ID | report | recompute | example", "service agreements: when a ticket is due and why, figures of a period, new terms", 1, 2, agreement},
 			{"verify", "", "check everything that is stored; exit code 1 when something does not hold", 0, 0, verify},
 			{"demo", "", "play a story over real SMTP on this machine and print it", 0, 0, demo},
 		},
@@ -193,7 +194,7 @@ func sentence(err error) string {
 	}
 	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
 	text := strings.ReplaceAll(strings.Join(lines, "; "), "\t", "")
-	for _, pkg := range []string{"workflow: ", "desk: ", "incident: ", "sqlstore: ", "storage: ", "mail: "} {
+	for _, pkg := range []string{"workflow: ", "desk: ", "incident: ", "sqlstore: ", "storage: ", "mail: ", "sla: "} {
 		text = strings.TrimPrefix(text, pkg)
 	}
 	return printable(text)

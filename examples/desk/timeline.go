@@ -108,6 +108,10 @@ func (w teller) event(event incident.Event) string {
 		return "comment"
 	case incident.DueSet:
 		return w.due(e)
+	case incident.Warned:
+		return fmt.Sprintf("WARNING: %s of level %s is due %s", printable(e.Clock), printable(e.Level), w.when(e.Due))
+	case incident.Breached:
+		return fmt.Sprintf("BREACH: %s of level %s was due %s", printable(e.Clock), printable(e.Level), w.when(e.Due))
 	case incident.Held:
 		if len(e.Candidates) == 0 {
 			return "held: " + e.Reason
@@ -178,9 +182,33 @@ func (w teller) due(e incident.DueSet) string {
 		line += fmt.Sprintf(", as #%s", e.Child)
 	}
 	if e.Clock != "" {
-		line += ", " + e.Clock
+		line += ", " + printable(e.Clock)
+	}
+	if e.Basis != nil {
+		line += w.basis(*e.Basis)
 	}
 	return line
+}
+
+// basis tells how a due date follows from an agreement.
+func (w teller) basis(b incident.Basis) string {
+	if b.Level == "" {
+		return printable(fmt.Sprintf(": nothing is promised: %s", b.Why))
+	}
+	if b.From == nil {
+		return printable(fmt.Sprintf(": no clock of level %s runs", b.Level))
+	}
+	line := fmt.Sprintf(": %s from %s (%s) through calendar %q (%s), level %s: %s", b.Within, b.Start, w.when(*b.From), b.Calendar, b.Zone, b.Level, b.Why)
+	if b.Priority != 0 {
+		line += fmt.Sprintf("; priority %d changed %s", b.Priority, b.Agreed)
+	}
+	if b.OutOfHours != "" {
+		line += fmt.Sprintf("; %s added out of hours", b.OutOfHours)
+	}
+	if b.PausedSeconds != 0 {
+		line += fmt.Sprintf("; %s of pause left out", minutes(time.Duration(b.PausedSeconds)*time.Second))
+	}
+	return printable(line)
 }
 
 func (w teller) edited(e incident.Edited) string {

@@ -15,14 +15,9 @@ func verify(c *call, _ *flag.FlagSet) action {
 			return err
 		}
 		defer w.Close()
-		var progress func(done, total int)
-		if terminal(c.stderr) {
-			progress = func(done, total int) { fmt.Fprintf(c.stderr, "\r%d of %d tickets", done, total) }
-		}
-		found, err := w.desk.Verify(ctx, progress)
-		if progress != nil {
-			fmt.Fprintln(c.stderr)
-		}
+		report, end := c.progress()
+		found, err := w.desk.Verify(ctx, report)
+		end()
 		if err != nil {
 			return err
 		}

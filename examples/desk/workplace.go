@@ -40,6 +40,10 @@ func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
 	if s.now == nil {
 		s.now = c.now
 	}
+	policy, err := c.policy()
+	if err != nil {
+		return nil, err
+	}
 	db, dialect, err := c.database(s.create)
 	if err != nil {
 		return nil, err
@@ -50,6 +54,7 @@ func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
 		return nil, fmt.Errorf("database %s: %w", c.databaseName(), err)
 	}
 	config := desk.Config{
+		Policy: policy,
 		Tag:    mail.Tag{Name: c.tag},
 		From:   incident.Party{Name: c.tag, Address: c.mailbox},
 		Limits: mail.Limits{Bytes: mailLimit},
