@@ -105,7 +105,8 @@ func (w *world) explain(id incident.ID) *desk.Explanation {
 // friday is a report that came on Friday at 17:30.
 func (w *world) friday() incident.ID {
 	w.to(day(time.Friday, "17:30:00"))
-	return w.receive("bob@example.org", "Scan", "").Ticket
+	w.fridays++
+	return w.receive("bob@example.org", "Scan", fmt.Sprintf("Message-ID: <%d@friday.example.org>\r\n", w.fridays)).Ticket
 }
 
 func clockScenarios() []scenario {

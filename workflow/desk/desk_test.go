@@ -40,6 +40,8 @@ type world struct {
 	alice *desk.Session
 	now   time.Time
 	size  int // tickets of a filled world
+
+	fridays int // reports that came on a Friday
 }
 
 func newWorld(t tb, change ...func(*desk.Config)) *world {
