@@ -286,7 +286,7 @@ func breach(c incident.Clock) incident.Breached {
 
 func (p Promise) dueSet(t incident.Ticket, clocks []incident.Clock) incident.DueSet {
 	set := incident.DueSet{Basis: &incident.Basis{Level: p.Level, Why: p.Why, Clocks: clocks}}
-	if p.Level == sla.None { // as if nothing had ever been promised
+	if p.Level == sla.None { // whoever waits goes on waiting, as on tickets without a level
 		set.Due, set.Clock, set.Basis.Level = t.OldestUnanswered, ClockUnanswered, ""
 		if !t.DueByClock {
 			set.Due, set.Clock = t.Due, "" // a person or a reminder had set it

@@ -329,6 +329,7 @@ func TestUnaskedFactsPanic(t *testing.T) {
 		"open children": func() { none.OpenChildren(3) },
 		"earliest due":  func() { none.EarliestDue(3) },
 		"messages":      func() { none.Messages(3) },
+		"statuses":      func() { none.Statuses(3) },
 	} {
 		want := &workflow.UnaskedError{Ask: workflow.Ask{Fact: workflow.Fact(name), Ticket: 3}}
 		func() {

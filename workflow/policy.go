@@ -218,7 +218,9 @@ func (p *Policy) validateAgreement(wrong func(string, ...any)) {
 	for _, kind := range incident.Kinds() {
 		if p.promises(kind) {
 			for _, s := range p.Lifecycles[kind].Statuses {
-				known = append(known, string(s.Name))
+				if !slices.Contains(known, string(s.Name)) {
+					known = append(known, string(s.Name))
+				}
 			}
 		}
 	}

@@ -386,7 +386,7 @@ func levels(w *world) {
 	check(&soon, "hospital", "choice 1 fits: constituency hospital", workflow.Edit{Ticket: report, Constituency: pointer("hospital")})
 	check(&received, "", "choice 2 fits: constituency students", workflow.Edit{Ticket: report, Constituency: pointer("students")})
 	set, _ := w.last(report, "due")
-	require.Equal(w.t, workflow.ClockUnanswered, set.(incident.DueSet).Clock, "as if nothing had been promised")
+	require.Equal(w.t, workflow.ClockUnanswered, set.(incident.DueSet).Clock, "whoever waits goes on waiting")
 	require.Empty(w.t, w.ticket(report).Clocks)
 	w.do(workflow.Reply{Ticket: report, Text: "Thank you."})
 	w.due(nil, report)

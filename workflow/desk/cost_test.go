@@ -22,9 +22,9 @@ import (
 // its children, one in three with a due date; the last is a report of its own.
 const family = 10
 
-func filled(t testing.TB, n int) *world {
+func filled(t testing.TB, n int, change ...func(*desk.Config)) *world {
 	t.Helper()
-	w := newWorldOn(t, memory.New())
+	w := newWorldOn(t, memory.New(), change...)
 	w.size = n
 	due := w.now.AddDate(0, 0, 7)
 	for from := 0; from < n; from += 5000 {
@@ -109,6 +109,13 @@ func works() []work {
 			due := w.now.Add(time.Duration(n) * time.Minute)
 			return do(w, workflow.Edit{Ticket: at(w, n, 2), Due: &due})
 		}},
+		{"priority", func(w *world, n int) error {
+			return do(w, workflow.Edit{Ticket: at(w, n, 0), Priority: pointer(n / turns % 100)})
+		}},
+		{"sweep", func(w *world, n int) error {
+			_, err := w.desk.Sweep(ctx, 0)
+			return err
+		}},
 		{"reply", func(w *world, n int) error {
 			id := at(w, n, 3)
 			raw := fmt.Appendf(nil, "From: bob%s@example.org\r\nSubject: Re: [A CSIRT #%s] Scan\r\nMessage-ID: <%d@example.org>\r\n\r\nStill from 192.0.2.7\r\n", id, id, n)
@@ -142,8 +149,25 @@ func TestCostDoesNotGrowWithTickets(t *testing.T) {
 	if os.Getenv("AIRTIGHT_LONG") == "" {
 		t.Skip("AIRTIGHT_LONG is not set: the costs at 1,000 and 100,000 tickets are not compared")
 	}
-	small, large := filled(t, 1000), filled(t, 100_000)
-	large.verify()
+	t.Run("nothing promised", func(t *testing.T) {
+		small, large := filled(t, 1000), filled(t, 100_000)
+		large.verify()
+		compareCosts(t, small, large)
+	})
+	t.Run("with an agreement", func(t *testing.T) {
+		p := workflow.Default()
+		promising(p)
+		agreed := func(c *desk.Config) { c.Policy = p }
+		small, large := filled(t, 1000, agreed), filled(t, 100_000, agreed)
+		for _, w := range []*world{small, large} {
+			w.recompute()
+			w.now = w.now.Add(time.Minute)
+		}
+		compareCosts(t, small, large)
+	})
+}
+
+func compareCosts(t *testing.T, small, large *world) {
 	const batches, batch = 41, 100
 	for _, work := range works() {
 		var costs [2][]time.Duration
