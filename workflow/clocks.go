@@ -30,7 +30,7 @@ func (p *Policy) Level(t incident.Ticket) (sla.Chosen, error) {
 	case p.Agreement == nil:
 		return sla.Chosen{Level: sla.None, Why: "there is no service agreement"}, nil
 	case !p.promises(t.Kind):
-		return sla.Chosen{Level: sla.None, Why: fmt.Sprintf("the agreement is not about a %s", t.Kind)}, nil
+		return sla.Chosen{Level: sla.None, Why: fmt.Sprintf("the agreement is not about tickets of kind %s", t.Kind)}, nil
 	}
 	return p.Agreement.Choose(sla.Subject{
 		Level: value(t, p.levelField()), Constituency: t.Constituency, Kind: string(t.Kind), At: t.Created,
@@ -218,6 +218,15 @@ func dueByClockNeeds(p *Policy, c Change) []Ask {
 		return nil
 	}
 	return []Ask{{FactOpenChildren, c.After.ID}}
+}
+
+// dueByClockAsks asks nothing about a closed ticket: closing an incident may close
+// a thousand.
+func dueByClockAsks(p *Policy, t incident.Ticket) []Ask {
+	if !t.Open() {
+		return nil
+	}
+	return p.PromiseAsks(t)
 }
 
 func dueByClockDirty(p *Policy, c Change, f Facts) []incident.ID {

@@ -22,6 +22,15 @@
 // loop into an error that names the rules.
 //
 // A rule's command that the policy refuses is skipped, with a record that says
-// why. When nothing is left, derivations set what follows from other tickets,
+// why. When nothing is left, derivations set what follows from other values,
 // such as the due date of an incident, until nothing changes any more.
+//
+// # Due by agreement
+//
+// With Policy.Agreement, package sla says when reports and investigations are due:
+// [Policy.Promise] is what it says about one. The derivation due-by-clock records
+// which clocks run, each time that something moves one; the ticket keeps them, so
+// that [Wake] can record warnings and breaches without a look at the agreement. A
+// date that a person sets by [Edit], or a reminder, stays until a clock moves; the
+// clocks run on beneath it. [Policy.Outcomes] and [Comply] count what was kept.
 package workflow

@@ -77,7 +77,7 @@ func Derivations() []Derivation {
 			Doc:        "A ticket with a service level is due when the first of its clocks is (JANET 3.4, 3.10; RT: Due by SLA).",
 			DirtyNeeds: dueByClockNeeds,
 			Dirty:      dueByClockDirty,
-			Needs:      (*Policy).PromiseAsks,
+			Needs:      dueByClockAsks,
 			Then:       dueByClock,
 		},
 		{

@@ -190,6 +190,21 @@ func TestPromises(t *testing.T) {
 	}
 }
 
+// What the agreement has no clock for any more still counts, but for its time.
+func TestComplianceAfterNewTerms(t *testing.T) {
+	w := newPromisingWorld(t, memory.New())
+	report := w.friday()
+	w.to(*week(time.Monday, "11:00:00"))
+	w.do(workflow.Reply{Ticket: report, Text: "Sorry."})
+	renamed := terms()
+	renamed.Levels[0].Name, renamed.Default = "normal", "normal"
+	for _, terms := range []*sla.Terms{&renamed, nil} {
+		c, err := w.under(terms).desk.Compliance(ctx, day(time.Monday, "00:00:00"), w.now.AddDate(0, 0, 1), "", nil)
+		require.NoError(t, err)
+		require.Equal(t, []workflow.ComplianceRow{{Level: "standard", Clock: sla.Response, Figures: sla.Figures{Missed: 1}, Unmeasured: 1}}, c.Rows)
+	}
+}
+
 // figures plays a fortnight of a small desk.
 func (w *world) figures() {
 	open := func(constituency, classification string) incident.ID {

@@ -11,7 +11,9 @@
 //	receipt, err := d.Receive(ctx, envelope, raw) // a mail came in
 //
 // A [Session] acts for one person; [Desk.Receive] takes in mail; [Desk.Sweep]
-// does what time makes due; a [Courier] empties the outbox. Nothing runs by
+// does what time makes due: reminders, warnings, breaches. [Session.Explain] says
+// when a ticket is due and why, [Desk.Compliance] how many promises were kept; after
+// a change of the agreement call [Desk.Recompute]. A [Courier] empties the outbox. Nothing runs by
 // itself: the program decides when, and in which goroutines.
 //
 // # What holds

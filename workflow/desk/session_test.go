@@ -171,7 +171,7 @@ func TestSweepGoesOn(t *testing.T) {
 	done, err := w.desk.Sweep(ctx, 3)
 	require.Equal(t, 2, done)
 	require.ErrorIs(t, err, errNo)
-	require.ErrorContains(t, err, "reminder of ticket 2")
+	require.ErrorContains(t, err, "alarm of ticket 2")
 	done, err = w.desk.Sweep(ctx, 3)
 	require.Equal(t, 1, done)
 	require.ErrorIs(t, err, errNo)

@@ -154,7 +154,7 @@ func TestExplain(t *testing.T) {
 	inc := w.incident()
 	w.do(workflow.Link{Ticket: report, Parent: inc}, workflow.Reopen{Ticket: report})
 	e = w.explain(inc)
-	require.Equal(t, []string{sla.None, "the agreement is not about a incident", "ticket 1"}, []string{e.Level, e.Why, e.DueBy})
+	require.Equal(t, []string{sla.None, "the agreement is not about tickets of kind incident", "ticket 1"}, []string{e.Level, e.Why, e.DueBy})
 	_, err := w.alice.Explain(ctx, 99)
 	var none *workflow.NoTicketError
 	require.ErrorAs(t, err, &none)
@@ -231,6 +231,27 @@ func TestVerifyClocks(t *testing.T) {
 	require.Empty(t, faults(t, w))
 	require.Equal(t, 1, w.recompute())
 	require.Empty(t, faults(t, w))
+}
+
+// A mail that is kept without the rules, because one failed, gets its clocks with
+// the next thing that moves them, or by Recompute.
+func TestKeptWithoutRules(t *testing.T) {
+	failing := true
+	w := newPromisingWorld(t, memory.New(), func(c *desk.Config) {
+		c.BeforeEvent = append(c.BeforeEvent, func(_ context.Context, _ storage.Reader, call desk.EventCall) error {
+			if failing && call.Event.Type() == "due" {
+				return fmt.Errorf("broken")
+			}
+			return nil
+		})
+	})
+	report := w.friday()
+	require.NotNil(t, w.ticket(report).Held)
+	w.due(nil, report)
+	require.True(t, w.explain(report).Stale)
+	failing = false
+	require.Equal(t, 1, w.recompute())
+	w.due(week(time.Monday, "09:30:00"), report)
 }
 
 // Several sweeps at once record nothing twice.

@@ -195,6 +195,9 @@ func (v *verifier) clocks(ctx context.Context, t incident.Ticket, history []inci
 	if policy.Agreement == nil || !t.Open() || len(history) == 0 || history[len(history)-1].Policy != policy.Version {
 		return nil
 	}
+	if _, dated := lastDue(history); !dated && t.Held != nil {
+		return nil // intake may have kept it without the rules, because one of them failed
+	}
 	promise, _, err := v.desk.promise(ctx, v.reader, t)
 	if err != nil {
 		return err
