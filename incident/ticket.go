@@ -129,7 +129,7 @@ func (t Ticket) NextAlarm() *time.Time {
 			continue
 		}
 		sooner(c.Due.Add(time.Microsecond))
-		if c.Warn != nil && t.Open() && !t.Alarmed(c, false) {
+		if c.Warn != nil && !t.Alarmed(c, false) {
 			sooner(*c.Warn)
 		}
 	}

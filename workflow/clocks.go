@@ -88,7 +88,8 @@ func looksAtStatuses(c sla.Clock, t incident.Ticket) bool {
 }
 
 // Promise says what the agreement says about a ticket; f answers what
-// PromiseAsks returned. The error joins all that could not be read or counted:
+// PromiseAsks returned. The priority that counts is the highest of its own and
+// those of its incidents (JANET 3.10). The error joins all that could not be read or counted:
 // a level that does not exist, a field that is no time, a clock without hours.
 // The Promise is what holds all the same.
 func (p *Policy) Promise(t incident.Ticket, f Facts) (Promise, error) {

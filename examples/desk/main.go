@@ -100,7 +100,7 @@ type call struct {
 func subcommands() []subcommand {
 	return slices.Concat(
 		[]subcommand{
-			{"serve", "", "take in mail by SMTP, send what is queued, act on reminders; the default", 0, 0, serve},
+			{"serve", "", "take in mail by SMTP, send what is queued, act on reminders, warnings and breaches; the default", 0, 0, serve},
 			{"receive", "< mail.eml", "take in one mail from standard input", 0, 0, receive},
 			{"list", "[new|mine|unowned|due|all]", "list tickets: new reports, open incidents, or whatever the flags describe", 0, 1, list},
 			{"show", "ID", "show a ticket with its whole history", 1, 1, show},

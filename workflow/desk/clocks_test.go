@@ -462,6 +462,15 @@ func incidentByClock(w *world) {
 	w.due(nil, report, inc)
 	_, record := w.last(inc, "due")
 	require.Equal(w.t, incident.Cause{Rule: "incident-due", Ticket: report, Version: w.ticket(report).Version}, record.Cause)
+
+	// Opening it again makes its incident dirty, but what moves that is the due date.
+	w.do(workflow.Move{Ticket: report, To: "resolved"}, workflow.Edit{Ticket: report, Constituency: pointer("hospital"), Due: hours(w, 1)})
+	w.do(workflow.Reopen{Ticket: report})
+	_, due := w.last(report, "due")
+	require.Equal(w.t, "due-by-clock", due.Cause.Rule)
+	_, record = w.last(inc, "due")
+	require.Equal(w.t, due.Version, record.Cause.Version)
+	w.due(w.ticket(report).Due, inc)
 }
 
 func deliveredEarlier(w *world) {

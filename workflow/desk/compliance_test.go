@@ -153,6 +153,15 @@ func TestPromises(t *testing.T) {
 			move(w, report, "resolved")
 			return report
 		}, []string{"resolve of hospital missed at Thu 09:01 after 98h59m0s", "resolve of hospital missed at Fri 13:00 after 99h59m0s"}},
+		{"missed, closed, answered and opened again", func(w *world) incident.ID {
+			report := w.friday()
+			w.to(*week(time.Monday, "10:00:00"))
+			move(w, report, "rejected")
+			w.do(workflow.Reply{Ticket: report, Text: "Sorry."})
+			w.do(workflow.Reopen{Ticket: report})
+			w.now = *week(time.Monday, "12:00:00")
+			return report
+		}, []string{"response of standard missed at Mon 09:30 after 1h30m0s"}},
 		{"the level that was in force counts", func(w *world) incident.ID {
 			report := hospital(w)
 			w.answer(report)

@@ -3,6 +3,7 @@ package desk_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -10,6 +11,7 @@ import (
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/sla"
 	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
 )
 
 // keepsTerms checks that the clocks and due date of every ticket are what the
@@ -78,6 +80,38 @@ func (w *world) keepsTerms(tickets []incident.Ticket) {
 			require.Nil(w.t, t.Due, "due date of ticket %s", t.ID)
 		}
 	}
+}
+
+// missesAreBreaches compares what a replay of the histories finds missed with the
+// breaches that were recorded, and returns how many were missed and have ended.
+func (w *world) missesAreBreaches(tickets []incident.Ticket) int {
+	w.t.Helper()
+	n := 0
+	for _, t := range tickets {
+		history := w.history(t.ID)
+		outcomes := w.desk.Policy().Outcomes(history, "", w.now.Add(time.Microsecond))
+		var breaches []incident.Breached
+		for _, r := range history {
+			if event, err := incident.Decode(r); err == nil && r.Type == "breached" {
+				breaches = append(breaches, event.(incident.Breached))
+			}
+		}
+		for _, b := range breaches {
+			require.True(w.t, slices.ContainsFunc(outcomes, func(o workflow.Outcome) bool {
+				return o.Missed && o.Clock == b.Clock && !o.From.After(b.Due) && (o.Ended.IsZero() || o.Ended.After(b.Due))
+			}), "ticket %s: %v was missed: %v", t.ID, b, outcomes)
+		}
+		for _, o := range outcomes {
+			require.False(w.t, o.Took < 0 || o.Unmeasured, "%v", o)
+			if !o.Missed || o.Ended.IsZero() {
+				continue
+			}
+			n++
+			require.True(w.t, slices.ContainsFunc(breaches, func(b incident.Breached) bool { return b.Clock == o.Clock && b.Due.Equal(o.Due) }),
+				"ticket %s: %v is recorded: %v", t.ID, o, breaches)
+		}
+	}
+	return n
 }
 
 // story is what a history says about the clocks of a ticket.

@@ -198,7 +198,7 @@ func TestTracesWithAnAgreement(t *testing.T) {
 	for _, d := range workflow.Derivations() {
 		require.GreaterOrEqual(t, fired[d.Name], 20, "derivation %s", d.Name)
 	}
-	for _, kind := range []string{"warned", "breached", "breached at once"} {
+	for _, kind := range []string{"warned", "breached", "breached at once", "missed"} {
 		require.GreaterOrEqual(t, fired[kind], 5, kind)
 	}
 }
@@ -270,6 +270,7 @@ func traces(t *testing.T, seed int64, policy *workflow.Policy, times int) (fired
 		require.Equal(t, memory.snapshot(), w.snapshot(), "outgoing mail too")
 	})
 
+	fired["missed"] = memory.missesAreBreaches(g.tickets)
 	t.Logf("%d steps, %d of which changed something; %d tickets, %d records", steps, changed, len(g.tickets), seen)
 	t.Logf("commands given: %s", counts(given))
 	t.Logf("commands that ran, those of rules and mail included: %s", counts(ran))
