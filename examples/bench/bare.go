@@ -31,7 +31,7 @@ func bareTables() []bareTable {
 		{"records", "seq, ticket, version, at, actor, command, cause_rule, cause_ticket, cause_version, policy, type, data, digest, prev, hash", ""},
 		{"record_contents", "seq, content, salt, blobs",
 			"SELECT r.ticket, c.seq, c.content, c.salt, c.blobs FROM records r JOIN record_contents c ON c.seq = r.seq WHERE r.ticket BETWEEN $1 AND $2"},
-		{"tickets", "id, version, hash, vocabulary, kind, status, phase, state, owner, constituency, priority, linked, held, created, updated, due, wake, subject, document", ""},
+		{"tickets", "id, version, hash, vocabulary, kind, status, phase, state, owner, constituency, priority, linked, held, created, updated, due, wake, subject, document, open", ""},
 		{"ticket_observables", "key, ticket", ""},
 		{"ticket_names", "key, ticket", ""},
 		{"claims", "space, sum, ticket", ""},
