@@ -222,8 +222,8 @@ func postgresFault(err error) fault {
 			return corrupt
 		case state == "25006":
 			return readOnly
-		case state == "53100":
-			return full
+		case state == "53100", state == "XX000" && strings.Contains(err.Error(), "could not write init file"):
+			return full // QUIRK: a new connection to a full server says it as an internal error
 		case state == "42501":
 			return denied
 		case strings.HasPrefix(state, "08"), strings.HasPrefix(state, "57P"), state == "53300", state == "25P03",
