@@ -7,16 +7,15 @@ import (
 )
 
 func ExampleExtract() {
-	text := "Scans from 192.0.2.17 and 2001:DB8::17, network 198.51.100/25; malware at hxxp://evil[.]example[.]com/x. Answers to bob@Example.org, please."
+	text := "Scans from 192.0.2.17 and 2001:DB8::17, network 198.51.100/25. Answers to bob@Example.org, please."
 	for _, f := range lookup.Extract(text) {
-		fmt.Printf("%s %s, written %q, %s\n", f.Observable.Kind, f.Observable.Value, text[f.Start:f.End], f.Confidence)
+		fmt.Printf("%s %s, written %q\n", f.Observable.Kind, f.Observable.Value, text[f.Start:f.End])
 	}
 	// Output:
-	// address 192.0.2.17, written "192.0.2.17", likely
-	// address 2001:db8::17, written "2001:DB8::17", certain
-	// prefix 198.51.100.0/25, written "198.51.100/25", certain
-	// url http://evil.example.com/x, written "hxxp://evil[.]example[.]com/x", certain
-	// mail bob@example.org, written "bob@Example.org", certain
+	// address 192.0.2.17, written "192.0.2.17"
+	// address 2001:db8::17, written "2001:DB8::17"
+	// prefix 198.51.100.0/25, written "198.51.100/25"
+	// mail bob@example.org, written "bob@Example.org"
 }
 
 func ExampleObservables() {
@@ -31,15 +30,4 @@ func ExampleAll() {
 		break
 	}
 	// Output: 192.0.2.1
-}
-
-func ExampleHTMLText() {
-	text := lookup.HTMLText(`<p>Log in at <a href="http://192.0.2.17/">www.example.org</a>`)
-	for _, f := range lookup.Extract(text) {
-		fmt.Println(f.Observable.Kind, f.Observable.Value)
-	}
-	// Output:
-	// host www.example.org
-	// url http://192.0.2.17/
-	// address 192.0.2.17
 }
