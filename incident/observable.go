@@ -142,8 +142,10 @@ func (o Observable) Domain() (string, bool) {
 		if !ok {
 			return "", false
 		}
-		host, _, _ := strings.Cut(rest, "/")
-		host, _, _ = strings.Cut(host, "?")
+		host := rest
+		if end := strings.IndexAny(rest, "/?#"); end >= 0 { // RFC 3986 3.2
+			host = rest[:end]
+		}
 		host = host[strings.LastIndexByte(host, '@')+1:]
 		host, _, _ = strings.Cut(host, ":")
 		host = strings.ToLower(strings.TrimSuffix(host, "."))

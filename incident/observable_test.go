@@ -55,6 +55,7 @@ func TestNewObservable(t *testing.T) {
 		{kind: incident.MailAddress, value: "bob smith@example.org", rejected: "mail address"},
 		{kind: incident.URL, value: "https://Files.Example.com:8443/X?q", want: incident.Observable{Kind: incident.URL, Value: "https://Files.Example.com:8443/X?q"}, key: "uhttps://Files.Example.com:8443/X?q", domain: "files.example.com"},
 		{kind: incident.URL, value: "http://a@b@example.org.?q@x", want: incident.Observable{Kind: incident.URL, Value: "http://a@b@example.org.?q@x"}, key: "uhttp://a@b@example.org.?q@x", domain: "example.org"},
+		{kind: incident.URL, value: "http://example.org#a@b/c", want: incident.Observable{Kind: incident.URL, Value: "http://example.org#a@b/c"}, key: "uhttp://example.org#a@b/c", domain: "example.org"},
 		{kind: incident.URL, value: "http://192.0.2.7/x", want: incident.Observable{Kind: incident.URL, Value: "http://192.0.2.7/x"}, key: "uhttp://192.0.2.7/x"},
 		{kind: incident.URL, value: "http://[2001:db8::1]:80/x", want: incident.Observable{Kind: incident.URL, Value: "http://[2001:db8::1]:80/x"}, key: "uhttp://[2001:db8::1]:80/x"},
 		{kind: incident.URL, value: "urn:x", want: incident.Observable{Kind: incident.URL, Value: "urn:x"}, key: "uurn:x"},
