@@ -90,6 +90,19 @@ func scenarios() []scenario {
 			require.Contains(w.t, w.types(report), "skipped")
 		}},
 		{name: "an incident is due when its first child is", play: incidentDue},
+		{name: "an incident follows the due date of its report", play: func(w *world) { // RTIR: due-incidents.t
+			inc := w.incident()
+			report := w.child(incident.KindReport)
+			w.do(workflow.Link{Ticket: report, Parent: inc})
+			w.due(nil, inc)
+			for _, n := range []int{10, 20, 5} { // set, later, earlier
+				due := hours(w, n)
+				w.do(workflow.Edit{Ticket: report, Due: due})
+				w.due(due, inc)
+			}
+			w.do(workflow.Edit{Ticket: report, Clear: []string{"due"}})
+			w.due(nil, inc)
+		}},
 		{name: "a child that is opened again counts again", play: func(w *world) {
 			inc := w.incident()
 			report := w.child(incident.KindReport, inc)
