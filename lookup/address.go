@@ -11,54 +11,61 @@ import (
 // six groups of IPv6 and an IPv4 address.
 const longestAddress = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
 
-// addresses yields the IP addresses and networks in text[from:to]. It is false
-// when yield was.
-//
-// It works on runs of the characters that an IPv6 address may not touch: such
-// an address is a whole run. IPv4 addresses are parts of runs.
-func addresses(text string, from, to int, yield func(Found) bool) bool {
-	text = text[:to]
+// sixes finds IPv6 addresses and networks in a row of the characters of names
+// and addresses. Such an address is a whole run of the characters that it may
+// not touch.
+func (s *scanner) sixes(from, to int, seen class) bool {
+	done := from
 	for start := from; start < to; {
-		if !isRun(text[start]) {
+		if !isRun(s.text[start]) {
 			start++
 			continue
 		}
 		end, colons := start, 0
-		for end < to && isRun(text[end]) {
-			if text[end] == ':' {
+		for ; end < to && isRun(s.text[end]); end++ {
+			if s.text[end] == ':' {
 				colons++
 			}
-			end++
 		}
 		if colons > 1 {
-			if f, ok := sixAt(text, start, end); ok {
-				if f.End > 0 && !yield(f) {
+			if f, ok := sixAt(s.text[:s.limit], start, end, colons); ok {
+				if !s.names(done, start, seen) || f.End > 0 && !s.found(f) {
 					return false
 				}
-				start = max(end, f.End)
-				continue
+				end = max(end, f.End)
+				done = end
 			}
 		}
-		for start < end {
-			if !isNumber(text[start]) {
-				start++
-				continue
-			}
-			f := fourAt(text, start, end)
-			if f.Observable.Value != "" && !yield(f) {
+		start = end
+	}
+	return done >= to || s.names(done, to, seen)
+}
+
+// fours finds IPv4 addresses and networks.
+func (s *scanner) fours(from, to int) bool {
+	done := from
+	for start := from; start < to; {
+		if !isNumber(s.text[start]) {
+			start++
+			continue
+		}
+		f := fourAt(s.text[:s.limit], start, to)
+		if f.Observable.Value != "" {
+			if !s.words(done, f.Start) || !s.found(f) {
 				return false
 			}
-			start = f.End
+			done = f.End
 		}
+		start = f.End
 	}
-	return true
+	return done >= to || s.words(done, to)
 }
 
 // sixAt reads the run as an IPv6 address or network. A Found without End is one
 // that says nothing.
-func sixAt(text string, start, end int) (f Found, ok bool) {
+func sixAt(text string, start, end, colons int) (f Found, ok bool) {
 	run := strings.TrimRight(text[start:end], ".")
-	if len(run) > longestAddress {
+	if len(run) > longestAddress || colons < 6 && !strings.Contains(run, "::") {
 		return Found{}, false
 	}
 	a, err := netip.ParseAddr(run)
@@ -75,7 +82,7 @@ func sixAt(text string, start, end int) (f Found, ok bool) {
 	if !ok {
 		return Found{}, true
 	}
-	return Found{o, start, last}, true
+	return Found{Observable: o, Start: start, End: last, Confidence: Certain}, true
 }
 
 // fourAt reads the IPv4 address or network that begins with the digit or dot at
@@ -90,10 +97,10 @@ func fourAt(text string, start, end int) Found {
 	}
 	number := strings.TrimRight(text[start:after], ".")
 	nothing := Found{End: after}
-	if len(number) > len("255.255.255.255") {
+	dots := strings.Count(number[:min(len(number), len("255.255.255.255"))], ".")
+	if len(number) > len("255.255.255.255") || dots < 2 || dots > 3 {
 		return nothing
 	}
-	dots := strings.Count(number, ".")
 	bits, last := 32, start+len(number)
 	n, behind, ok := length(text, start, last, bits)
 	if ok {
@@ -112,7 +119,14 @@ func fourAt(text string, start, end int) Found {
 	if !ok {
 		return nothing
 	}
-	return Found{o, start, last}
+	f := Found{Observable: o, Start: start, End: last, Confidence: Likely}
+	switch {
+	case o.Kind == incident.Prefix:
+		f.Confidence = Certain
+	case start > 0 && classes[text[start-1]] == letter:
+		f.Confidence = Doubtful
+	}
+	return f
 }
 
 // length reads the length of a network from the slash at the offset slash, for

@@ -1,16 +1,10 @@
-// Package lookup finds observables in text. Start with [Extract]; [All] does
-// the same one by one, for texts of strangers.
-//
-// It recognises IP addresses, networks in CIDR notation and mail addresses, as
-// they are written plainly.
 package lookup
 
 import (
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/airtight-csirt/airtight/incident"
 )
@@ -21,51 +15,106 @@ import (
 type Found struct {
 	Observable incident.Observable
 	Start, End int
+	Defanged   bool // written so that no program makes a link of it
+	Confidence Confidence
 }
 
-// Extract returns all places of a text where an observable stands, in order and
-// without overlap. The same value may stand in several places: [Observables]
-// gives each once. The time is linear in the length of the text, whatever it
-// holds; the result may be several times as large as the text.
-//
-// IP addresses and networks are those of [incident.AddressOf] and
-// [incident.PrefixOf], by these rules:
-//
-//   - An IPv4 address does not follow a digit or dot, and no digit follows it,
-//     with or without a dot between: versions such as 1.2.3.4.5 are none.
-//   - A network of IPv4 may be short of its last octet: 192.0.2/26.
-//   - An IPv6 address does not touch a letter, a digit, an underscore or a colon,
-//     nor follow a dot; a dot after it ends a sentence or it is none: a::z,
-//     Foo::Bar are none.
-//   - The address of all zeros, a network that begins with it and one of length 0
-//     say nothing about anybody: they are not found.
-//   - Octets with leading zeros (010.0.0.1) are not found: readers disagree
-//     whether they are octal.
-//   - A slash and a number after an address that belong to a path (http://192.0.2.1/8,
-//     192.0.2.1/8/a) leave the address.
-//
-// Mail addresses have a local part of letters, digits and _ . + - (ASCII, at
-// most 64), and a domain of at least two labels, the last of which begins with
-// a letter. An IP address inside a mail address is not found on its own.
-func Extract(text string) []Found { return slices.Collect(All(text)) }
+// Confidence says how surely the text means what was found there. The package
+// comment has the rule.
+type Confidence int
 
-// All yields what [Extract] returns, as it is found: a caller that takes only
-// so many values stops early.
-func All(text string) iter.Seq[Found] {
+// Confidences in ascending order.
+const (
+	Doubtful Confidence = iota
+	Likely
+	Certain
+)
+
+// String returns "doubtful", "likely" or "certain".
+func (c Confidence) String() string {
+	switch c {
+	case Doubtful:
+		return "doubtful"
+	case Likely:
+		return "likely"
+	case Certain:
+		return "certain"
+	}
+	return "confidence " + strconv.Itoa(int(c))
+}
+
+// Extractor finds observables. The zero Extractor knows no public suffixes: it
+// finds everything but bare host names, since it cannot tell them from names of
+// files and sentences without a space. Its methods may be called by any number
+// of goroutines, and so may PublicSuffix.
+type Extractor struct {
+	// PublicSuffix returns the public suffix of a name, and whether ICANN
+	// delegates it; for a name below an unknown top level, its last label and
+	// false. PublicSuffix of golang.org/x/net/publicsuffix is made for this. The
+	// name has lower case and A-labels.
+	PublicSuffix func(name string) (suffix string, icann bool)
+}
+
+// Extract returns what the zero [Extractor] finds: see there for what it
+// does not.
+func Extract(text string) []Found { return Extractor{}.Extract(text) }
+
+// Extract returns all places of a text where an observable stands, in order of
+// their Start, by the rule in the package comment. Places do not overlap, except
+// that the IP address which is the host of a URL follows that URL and lies in
+// it: a program that makes links passes over what begins before the last End.
+//
+// The same value may stand in several places: [Observables] gives each once.
+// Nothing reaches over the end of a line. The time is linear in the length of
+// the text, whatever it holds; the result may be several times as large as the
+// text.
+func (x Extractor) Extract(text string) []Found { return slices.Collect(x.All(text)) }
+
+// chunk is how much text is read at once, apart from lines that are longer.
+const chunk = 32 << 10
+
+// All yields what Extract returns, as it is found: a caller that takes only
+// so many values stops early. Beside the text it needs memory for one line, or
+// 32 KiB.
+func (x Extractor) All(text string) iter.Seq[Found] {
 	return func(yield func(Found) bool) {
-		done := 0 // everything before is searched
-		for at := range ats(text) {
-			mail, ok := mailAround(text, done, at)
-			if !ok {
-				continue
+		for start := 0; start < len(text); {
+			end := min(start+chunk, len(text))
+			if i := strings.IndexByte(text[end:], '\n'); i >= 0 {
+				end += i + 1
+			} else {
+				end = len(text)
 			}
-			if !addresses(text, done, mail.Start, yield) || !yield(mail) {
+			plain, edits := refang(text[start:end])
+			s := scanner{text: plain, publicSuffix: x.PublicSuffix, yield: func(f Found) bool {
+				f = edits.restore(f)
+				f.Start += start
+				f.End += start
+				return yield(f)
+			}}
+			if !s.urls(0, len(plain)) {
 				return
 			}
-			done = mail.End
+			start = end
 		}
-		addresses(text, done, len(text), yield)
 	}
+}
+
+// First returns what stands in the first of texts that has anything, and its
+// index: so an attachment counts only when the main text, which comes first,
+// says nothing. Host names count in the main text only, since files are full of names
+// that mean no host. Without any, the index is -1.
+func (x Extractor) First(texts ...string) (index int, found []Found) {
+	for i, text := range texts {
+		found := x.Extract(text)
+		if i > 0 {
+			found = slices.DeleteFunc(found, func(f Found) bool { return f.Observable.Kind == incident.Host })
+		}
+		if len(found) > 0 {
+			return i, found
+		}
+	}
+	return -1, nil
 }
 
 // Observables returns the distinct observables of found in order of first
@@ -83,81 +132,93 @@ func Observables(found []Found) []incident.Observable {
 	return distinct
 }
 
-// ats yields the offset of every @.
-func ats(text string) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		for from := 0; ; {
-			i := strings.IndexByte(text[from:], '@')
-			if i < 0 || !yield(from+i) {
-				return
-			}
-			from += i + 1
-		}
-	}
+// scanner finds observables in refanged text. Each of its methods looks for
+// some kinds in text[from:to], hands what lies between to the next one, and is
+// false when yield was: urls, mails, rows, then names and addresses.
+type scanner struct {
+	text         string
+	publicSuffix func(string) (string, bool)
+	yield        func(Found) bool
+	limit        int // where the next URL or mail address begins: no network reaches into it
+	done         int // the End of what was found last
 }
 
-// mailAround reads the mail address whose @ is at the offset at and that does
-// not begin before from. It reads back to the @ before and forth to the @
-// after, at most: every byte of a text is read twice.
-func mailAround(text string, from, at int) (Found, bool) {
-	start := at
-	for start > from && isLocal(text[start-1]) && text[start-1:start+1] != ".." {
-		start--
-	}
-	for start < at && text[start] == '.' {
-		start++
-	}
-	if start == at || at-start > 64 || text[at-1] == '.' || latinBefore(text, start) {
-		return Found{}, false
-	}
-	end, ok := domainEnd(text, at+1)
-	if !ok || latinAfter(text, end) {
-		return Found{}, false
-	}
-	o, err := incident.NewObservable(incident.MailAddress, text[start:end], "")
-	return Found{o, start, end}, err == nil
+func (s *scanner) found(f Found) bool {
+	s.done = max(s.done, f.End)
+	return s.yield(f)
 }
 
-// domainEnd returns where the domain that begins at start ends (RFC 1035
-// 2.3.1, RFC 1123 2.1 for labels that begin with a digit).
-func domainEnd(text string, start int) (end int, ok bool) {
-	for label, labels := start, 1; ; labels++ {
-		end = label
-		for end < len(text) && (isAlnum(text[end]) || text[end] == '-') {
-			end++
-		}
-		more := end+1 < len(text) && text[end] == '.' && isAlnum(text[end+1])
-		for end > label && text[end-1] == '-' {
-			end--
-			more = false // what stands behind a hyphen at the end of a label is not the domain
-		}
-		if end == label || text[label] == '-' || end-label > 63 || end-start > 253 {
-			return 0, false
-		}
-		if more {
-			label = end + 1
+// rows passes over the rows of characters that names and addresses are made of.
+// Most rows are plain words.
+func (s *scanner) rows(from, to int) bool {
+	s.limit = to
+	for start := from; start < to; {
+		seen := classes[s.text[start]]
+		if seen == 0 {
+			start++
 			continue
 		}
-		underscore := end < len(text) && text[end] == '_'
-		return end, labels > 1 && end-label > 1 && isLetter(text[label]) && !underscore
+		end, colons, dots := start, 0, 0
+		for ; end < to; end++ {
+			c := classes[s.text[end]]
+			if c == 0 {
+				break
+			}
+			seen |= c
+			if c == colon {
+				colons++
+			} else if c == dot {
+				dots++
+			}
+		}
+		switch {
+		case colons >= 2:
+			if !s.sixes(start, end, seen) {
+				return false
+			}
+		case dots > 0 || end-start >= shortestWord:
+			if !s.names(start, end, seen) {
+				return false
+			}
+		}
+		start = max(end, s.done) // a network ends behind its row
 	}
+	return true
 }
 
-// latinBefore and latinAfter report whether the address is only the rest of a
-// word: müller@example.org is not ller@example.org. Scripts that write without
-// spaces do touch addresses.
-func latinBefore(text string, start int) bool {
-	r, _ := utf8.DecodeLastRuneInString(text[:start])
-	return r >= utf8.RuneSelf && unicode.Is(unicode.Latin, r)
-}
+// class says which part a byte can have in a name or an address.
+type class uint8
 
-func latinAfter(text string, end int) bool {
-	r, _ := utf8.DecodeRuneInString(text[end:])
-	return r >= utf8.RuneSelf && unicode.Is(unicode.Latin, r)
-}
+const (
+	digit class = 1 << iota
+	letter
+	underscore
+	hyphen
+	dot
+	colon
+	high // a byte of a character beyond ASCII
+)
 
-func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
-func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
-func isAlnum(c byte) bool  { return isDigit(c) || isLetter(c) }
-func isWord(c byte) bool   { return isAlnum(c) || c == '_' }
-func isLocal(c byte) bool  { return isWord(c) || c == '.' || c == '+' || c == '-' }
+const (
+	alnum = digit | letter
+	word  = alnum | underscore
+)
+
+var classes = func() (table [256]class) {
+	for c := range table {
+		switch b := byte(c); {
+		case '0' <= b && b <= '9':
+			table[c] = digit
+		case 'a' <= b|0x20 && b|0x20 <= 'z':
+			table[c] = letter
+		case b >= 0x80:
+			table[c] = high
+		}
+	}
+	table['_'], table['-'], table['.'], table[':'] = underscore, hyphen, dot, colon
+	return table
+}()
+
+func isDigit(c byte) bool { return classes[c]&digit != 0 }
+func isAlnum(c byte) bool { return classes[c]&alnum != 0 }
+func isWord(c byte) bool  { return classes[c]&word != 0 }
