@@ -36,7 +36,7 @@ type layer struct {
 // give it one here first. Rows may be ahead of their packages.
 func layers() map[string]layer {
 	parse := []string{"github.com/emersion/go-message", "golang.org/x/text"}
-	find := []string{"golang.org/x/net/idna", "golang.org/x/net/html", "golang.org/x/text"}
+	find := []string{"golang.org/x/net/idna", "golang.org/x/net/html", "golang.org/x/text", "github.com/gaissmai/bart", "go.yaml.in/yaml/v3"}
 	shell := append(slices.Clone(parse), find...)
 	all := []string{"incident", "sla", "workflow", "storage", "mail", "lookup"}
 	adapter := func(seam, why string, outside ...string) layer {

@@ -1,5 +1,7 @@
-// Package lookup finds observables in text. Start with an [Extractor] that knows
-// the public suffixes; [Extract] does without them.
+// Package lookup finds observables in text, and says whose they are. Start
+// with an [Extractor] that knows the public suffixes; [Extract] does without
+// them. A [Directory] says which constituency an observable belongs to, whom to
+// tell, and why.
 //
 // # The rule of extraction
 //
