@@ -2,7 +2,6 @@ package lookup
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -67,47 +66,26 @@ func logLines(size int) string {
 	return strings.Repeat(text, size/len(text)+1)[:size]
 }
 
-// TestExtractSpeed measures what the package promises: linear time, and MB/s.
-func TestExtractSpeed(t *testing.T) {
-	if os.Getenv("AIRTIGHT_LONG") == "" {
-		t.Skip("AIRTIGHT_LONG is not set: it reads hundreds of MB")
-	}
-	const promised = 50.0 // MB/s
-	rate := func(text string) float64 {
-		least := time.Hour
-		for range max(3, min(100, 20<<20/len(text))) {
-			start := time.Now()
-			for range all(text) {
-			}
-			least = min(least, time.Since(start))
-		}
-		return float64(len(text)) / 1e6 / least.Seconds()
-	}
-	for _, size := range []int{10 << 10, 1 << 20, 50 << 20} {
-		text := logLines(size)
-		mbs := rate(text)
-		t.Logf("log text, %d bytes, an observable every %d bytes: %.0f MB/s", size, size/len(extract(text)), mbs)
-		assert.GreaterOrEqual(t, mbs, promised)
-	}
-	for _, pattern := range []string{".", "a.", "1.", ":", "::", "1:", "a:", "f", "f:", "@", "a@", "a@a.", "1.1.1.1.", "f:f.", "://", "http://", "[.]", "a[.]"} {
-		mbs := rate(strings.Repeat(pattern, 1<<20/len(pattern)))
-		t.Logf("hostile text %-10q %.0f MB/s", pattern, mbs)
-		assert.GreaterOrEqual(t, mbs, promised/3, pattern)
-	}
-}
-
+// BenchmarkExtract measures what the package promises: MB/s that do not fall with
+// the size. For hostile text it reports the rate as a part of that of log text,
+// both measured in turn, so that they have the same machine.
 func BenchmarkExtract(b *testing.B) {
+	read := func(text string) (n int) {
+		for range all(text) {
+			n++
+		}
+		return n
+	}
 	run := func(name, text string) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
 			n := 0
 			for b.Loop() {
-				for range all(text) {
-					n++
-				}
+				n = read(text)
 			}
 			if n > 0 {
-				b.ReportMetric(float64(len(text))*float64(b.N)/float64(n), "bytes/observable")
+				b.ReportMetric(float64(len(text))/float64(n), "bytes/observable")
 			}
 		})
 	}
@@ -116,7 +94,23 @@ func BenchmarkExtract(b *testing.B) {
 	run("log/50MB", logLines(50<<20))
 	prose := "Dear colleagues, we have seen scans from one of your hosts; please find the details below and let us know. Thank you.\n"
 	run("prose/1MB", strings.Repeat(prose, 1<<20/len(prose)))
+	ordinary := logLines(1 << 20)
 	for _, pattern := range hostile() {
-		run(fmt.Sprintf("hostile/%.20q", pattern), strings.Repeat(pattern, 1<<20/len(pattern)))
+		text := strings.Repeat(pattern, 1<<20/len(pattern))
+		b.Run(fmt.Sprintf("hostile/%.20q", pattern), func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			var here, there time.Duration
+			for b.Loop() {
+				start := time.Now()
+				read(text)
+				here += time.Since(start)
+				b.StopTimer()
+				start = time.Now()
+				read(ordinary)
+				there += time.Since(start)
+				b.StartTimer()
+			}
+			b.ReportMetric(there.Seconds()/float64(len(ordinary))/here.Seconds()*float64(len(text)), "of-log")
+		})
 	}
 }

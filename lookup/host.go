@@ -76,6 +76,9 @@ func (s *scanner) host(start, end int) (Found, bool) {
 	for start < end && (text[end-1] == '.' || text[end-1] == '-') {
 		end--
 	}
+	if strings.IndexByte(text[start:end], '.') < 0 { // most words of other scripts
+		return Found{}, false
+	}
 	name, ok := canonicalName(text[start:end], false)
 	if !ok || !s.public(name) {
 		return Found{}, false
@@ -84,8 +87,14 @@ func (s *scanner) host(start, end int) (Found, bool) {
 	return Found{Observable: o, Start: start, End: end, Confidence: hostConfidence(text[start:end], name)}, err == nil
 }
 
+// longestName is the length of the longest name in characters (RFC 1035 2.3.4).
+const longestName = 253
+
 // canonicalName returns a name in lower case, its labels as A-labels.
 func canonicalName(written string, underscores bool) (string, bool) {
+	if len(written) > longestName*utf8.UTFMax {
+		return "", false
+	}
 	name := strings.ToLower(written)
 	if strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		for label := range strings.SplitSeq(name, ".") {
@@ -104,7 +113,7 @@ func canonicalName(written string, underscores bool) (string, bool) {
 // areLabels reports whether name is labels joined by dots (RFC 1035 2.3.1), the last
 // of which is not a number.
 func areLabels(name string, underscores bool) bool {
-	if len(name) > 253 {
+	if len(name) > longestName {
 		return false
 	}
 	label := 0

@@ -67,7 +67,7 @@ func domainEnd(text string, start int) (end int, ok bool) {
 			end--
 			more = false // what stands behind a hyphen at the end of a label is not the domain
 		}
-		if end == label || text[label] == '-' || end-label > 63 || end-start > 253 {
+		if end == label || text[label] == '-' || end-label > 63 || end-start > longestName {
 			return 0, false
 		}
 		if more {

@@ -7,8 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// edit says that text[from:to] stands for plain[at:at+n].
-type edit struct{ at, n, from, to int }
+// edit says that the bytes written of the text, from one on, stand for n of the plain
+// text. It is small, since hostile text may have one every few bytes.
+type edit struct {
+	at, from   int
+	n, written uint8
+}
+
+// after returns where the edit ends, in the plain text and in the text.
+func (e edit) after() (plain, text int) { return e.at + int(e.n), e.from + int(e.written) }
 
 // edits are in order.
 type edits []edit
@@ -30,7 +37,7 @@ func refang(text string) (plain string, made edits) {
 			b.Grow(len(text))
 		}
 		b.WriteString(text[done:from])
-		made = append(made, edit{b.Len(), len(means), from, to})
+		made = append(made, edit{b.Len(), from, uint8(len(means)), uint8(to - from)})
 		b.WriteString(means)
 		done, i = to, to-1
 	}
@@ -46,7 +53,7 @@ func (list edits) restore(f Found) Found {
 	if len(list) == 0 {
 		return f
 	}
-	first := sort.Search(len(list), func(i int) bool { return list[i].at+list[i].n > f.Start })
+	first := sort.Search(len(list), func(i int) bool { plain, _ := list[i].after(); return plain > f.Start })
 	after := sort.Search(len(list), func(i int) bool { return list[i].at >= f.End })
 	if first < after {
 		f.Defanged, f.Confidence = true, Certain
@@ -54,12 +61,12 @@ func (list edits) restore(f Found) Found {
 	if first < after && list[first].at <= f.Start {
 		f.Start = list[first].from
 	} else if first > 0 {
-		e := list[first-1]
-		f.Start += e.to - e.at - e.n
+		plain, text := list[first-1].after()
+		f.Start += text - plain
 	}
 	if after > 0 {
-		e := list[after-1]
-		f.End = e.to + max(0, f.End-e.at-e.n)
+		plain, text := list[after-1].after()
+		f.End = text + max(0, f.End-plain)
 	}
 	return f
 }
@@ -102,8 +109,12 @@ func hidden(text string, i int) (from, to int, means string) {
 		if means == "" {
 			return 0, 0, ""
 		}
-		if closed := strings.TrimPrefix(text[to:min(to+2, len(text))], " "); closed != "" && closed[0] == closing(text[i]) {
-			to = len(text) - len(text[to:]) + strings.IndexByte(text[to:], closed[0]) + 1
+		inside := to
+		if strings.HasPrefix(text[to:], " ") {
+			inside++
+		}
+		if inside < len(text) && text[inside] == closing(text[i]) {
+			to = inside + 1
 		} else if means != "." || space || text[to-1] != '.' {
 			return 0, 0, ""
 		}
@@ -127,30 +138,37 @@ func hidden(text string, i int) (from, to int, means string) {
 
 type form struct{ written, means string }
 
-// forms are what may stand in brackets, by the first character. What another
-// begins with comes later.
-var forms = map[byte][]form{
-	':': {{"://", "://"}, {"::", "::"}, {":", ":"}},
-	'/': {{"//", "//"}, {"/", "/"}},
-	'.': {{".", "."}},
-	'@': {{"@", "@"}},
-	'a': {{"at", "@"}, {"arroba", "@"}},
-	'd': {{"dot", "."}},
-	'p': {{"punkt", "."}, {"punto", "."}, {"point", "."}},
-}
-
+// formsOf returns what may stand in brackets and begins as the text does. What
+// another begins with comes later.
 func formsOf(text string) []form {
 	if text == "" {
 		return nil
 	}
-	switch c := text[0]; {
-	case classes[c] == letter:
-		return forms[c|0x20]
-	case c == ':' || c == '/' || c == '.' || c == '@':
-		return forms[c]
+	switch text[0] {
+	case ':':
+		return colonForms[:]
+	case '/':
+		return slashForms[:]
+	case '.':
+		return dotForms[:1]
+	case 'd', 'D':
+		return dotForms[1:2]
+	case 'p', 'P':
+		return dotForms[2:]
+	case '@':
+		return atForms[:1]
+	case 'a', 'A':
+		return atForms[1:]
 	}
 	return nil
 }
+
+var (
+	colonForms = [...]form{{"://", "://"}, {"::", "::"}, {":", ":"}}
+	slashForms = [...]form{{"//", "//"}, {"/", "/"}}
+	dotForms   = [...]form{{".", "."}, {"dot", "."}, {"punkt", "."}, {"punto", "."}, {"point", "."}}
+	atForms    = [...]form{{"@", "@"}, {"at", "@"}, {"arroba", "@"}}
+)
 
 func closing(open byte) byte {
 	switch open {
