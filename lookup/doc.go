@@ -17,9 +17,9 @@
 // is an IP address, one of IPv6 in brackets, or a name of one label or more,
 // with user and port if there are any, 512 bytes in all. The URL ends before
 // white space, a control character, < > " ` { } | \ ^ and the punctuation of
-// other scripts; the characters . , ; : ! ? ' * behind it are not part of it,
-// nor is a closing bracket that was not opened in it. With these it has at
-// most 8000 bytes (RFC 9110 4.1). Its value has scheme and host in lower case,
+// other scripts, and before a round or square bracket that closes and was not
+// opened in it; the characters . , ; : ! ? ' * behind it are not part of it.
+// With all that follows it has at most 8000 bytes (RFC 9110 4.1). Its value has scheme and host in lower case,
 // an international name as A-labels; the rest stays as it is written. Its host
 // stands for it in the index ([incident.Observable.Domain]) and is not found
 // again; an address as host is found too, inside the URL. Labels of a URL may
@@ -27,8 +27,8 @@
 //
 // A mail address has a local part of letters, digits and _ . + - (at most 64),
 // and a domain of at least two labels, whatever they are, the last of which
-// begins with a letter. The domain is not found again, nor is an IP address in
-// it.
+// begins with a letter; or a domain of other scripts that is a host name. The
+// domain is not found again, nor is an IP address in it.
 //
 // An IPv6 address (RFC 4291 2.2) does not touch a letter, a digit, an
 // underscore or a colon, nor follow a dot; a dot after it ends a sentence or

@@ -131,7 +131,9 @@ func TestMailAddress(t *testing.T) {
 		{"local length", strings.Repeat("a", 64) + "@example.org " + strings.Repeat("b", 65) + "@example.org", []string{strings.Repeat("a", 64) + "@example.org"}},
 		{"address in front", "192.0.2.1@example.org", []string{"192.0.2.1@example.org"}},
 		{"rest of a word", "müller@example.org foo@example.orgé éa@example.org", nil},
-		{"scripts without spaces", "邮箱foo@example.org联系", []string{"foo@example.org"}},
+		{"scripts without spaces", "邮箱foo@example.org联系 邮箱foo@例え.jpです", []string{"foo@example.org", "foo@xn--r8jz45g.jp"}},
+		{"domain of other scripts", "a@bücher.Example.org, b@BÜCHER.example.org. c@bücher.example.org- d@bücher.bla e@bücher.example.org_x f@bücher", []string{
+			"a@xn--bcher-kva.example.org", "b@xn--bcher-kva.example.org", "c@xn--bcher-kva.example.org"}},
 	})
 }
 
@@ -187,6 +189,9 @@ func TestURL(t *testing.T) {
 		{"longest name", "http://" + strings.Repeat("z.", 126) + "z/ http://" + strings.Repeat("z.", 126) + "zz/", []string{"http://" + strings.Repeat("z.", 126) + "z/"}},
 		{"empty port", "http://example.org:/x", []string{"http://example.org/x"}},
 		{"brackets around", "[http://example.org/a] ([http://example.org/b])", []string{"http://example.org/a", "http://example.org/b"}},
+		{"brackets that close before its end", "[https://example.org/a](https://example.org/b) [https://example.org](https://example.net?a) http://example.org/c]d", []string{
+			"https://example.org/a", "https://example.org/b", "https://example.org", "https://example.net?a", "http://example.org/c"}},
+		{"brackets in each other", "http://example.org/([a])([b] http://example.org/[(a])", []string{"http://example.org/([a])([b]", "http://example.org/[(a])"}},
 		{"brackets of its own", "http://example.org/a_(b) http://example.org/[c]", []string{"http://example.org/a_(b)", "http://example.org/[c]"}},
 		{"delimiters", `<http://example.org/a> "http://example.org/b" http://example.org/c|d`, []string{"http://example.org/a", "http://example.org/b", "http://example.org/c"}},
 		{"other scripts", "http://bücher.example.org/ü “http://example.org/”。", []string{"http://xn--bcher-kva.example.org/ü", "http://example.org/"}},

@@ -18,10 +18,14 @@ func TestHTMLText(t *testing.T) {
 		`<a href="http://evil.example.com/">http://bank.example.org/</a>!`:              "http://bank.example.org/ <http://evil.example.com/> !",
 		`<A class=x HREF='http://example.org/?a=1&amp;b=2'>here`:                        "here <http://example.org/?a=1&b=2>",
 		`<a href=http://example.org/1>one<a href=http://example.org/2>two</a></a>three`: "one <http://example.org/1> two <http://example.org/2> three",
-		"a<!-- 192.0.2.1 -->b":      "ab",
-		"example&#46;org &lt;x&gt;": "example.org <x>",
-		"<script>192.0.2.1":         "",
-		"a < b":                     "a < b",
+		"a<!-- 192.0.2.1 -->b":                  "ab",
+		"example&#46;org &lt;x&gt;":             "example.org <x>",
+		"<script>192.0.2.1":                     "",
+		"<script/>192.0.2.1</script>a<style/>b": "a",
+		"<area href=http://example.org/1>a<form action=http://example.org/2><iframe src=http://example.org/3></iframe><frame src=http://example.org/4>b<img src=http://example.org/5>": "<http://example.org/1> a <http://example.org/2>  <http://example.org/3>  <http://example.org/4> b",
+		"<a href='ht\ntp://exa\tmple.org&#13;/'>a</a><a>b</a>":   "a <http://example.org/> b",
+		"<a href=http://example.org/1 href=http://example.net/>": "<http://example.org/1>",
+		"a < b": "a < b",
 	} {
 		assert.Equal(t, want, HTMLText(source), source)
 	}

@@ -30,7 +30,7 @@ func (s *scanner) mails(from, to int) bool {
 
 // mailAround reads the mail address whose @ is at the offset at and that lies
 // in text[from:to]. It reads back to the @ before and forth to the @
-// after, at most: every byte of a text is read twice.
+// after, at most: every byte of a text is read three times.
 func (s *scanner) mailAround(to, from, at int) (Found, bool) {
 	text, start := s.text[:to], at
 	for start > from && isLocal(text[start-1]) && text[start-1:start+1] != ".." {
@@ -42,16 +42,37 @@ func (s *scanner) mailAround(to, from, at int) (Found, bool) {
 	if start == at || at-start > 64 || text[at-1] == '.' || latinBefore(text, start) {
 		return Found{}, false
 	}
-	end, ok := domainEnd(text, at+1)
-	if !ok || latinAfter(text, end) {
+	name, end, ok := s.domain(text, at+1)
+	if !ok {
 		return Found{}, false
 	}
-	o, err := incident.NewObservable(incident.MailAddress, text[start:end], "")
+	o, err := incident.NewObservable(incident.MailAddress, text[start:at+1]+name, "")
 	f := Found{Observable: o, Start: start, End: end, Confidence: Likely}
 	if domain, _ := o.Domain(); s.public(domain) {
 		f.Confidence = Certain
 	}
 	return f, err == nil
+}
+
+// domain reads the domain of a mail address that begins at start; name is its
+// canonical form.
+func (s *scanner) domain(text string, start int) (name string, end int, ok bool) {
+	row, seen := start, class(0)
+	for row < len(text) && classes[text[row]]&(alnum|hyphen|dot|high) != 0 {
+		seen |= classes[text[row]]
+		row++
+	}
+	if seen&high != 0 && (row == len(text) || text[row] != '_') {
+		end = pieceEnd(text[:row], start, seen)
+		for end > start && (text[end-1] == '.' || text[end-1] == '-') {
+			end--
+		}
+		if name, ok = canonicalName(text[start:end], false); ok && s.public(name) {
+			return name, end, true
+		}
+	}
+	end, ok = domainEnd(text, start)
+	return text[start:end], end, ok && !latinAfter(text, end)
 }
 
 // domainEnd returns where the domain that begins at start ends (RFC 1035
@@ -68,7 +89,7 @@ func domainEnd(text string, start int) (end int, ok bool) {
 			more = false // what stands behind a hyphen at the end of a label is not the domain
 		}
 		if end == label || text[label] == '-' || end-label > 63 || end-start > longestName {
-			return 0, false
+			return start, false
 		}
 		if more {
 			label = end + 1

@@ -113,7 +113,7 @@ func hidden(text string, i int) (from, to int, means string) {
 		if strings.HasPrefix(text[to:], " ") {
 			inside++
 		}
-		if inside < len(text) && text[inside] == closing(text[i]) {
+		if inside < len(text) && text[inside] == closingOf(text[i]) {
 			to = inside + 1
 		} else if means != "." || space || text[to-1] != '.' {
 			return 0, 0, ""
@@ -170,7 +170,7 @@ var (
 	atForms    = [...]form{{"@", "@"}, {"at", "@"}, {"arroba", "@"}}
 )
 
-func closing(open byte) byte {
+func closingOf(open byte) byte {
 	switch open {
 	case '[':
 		return ']'

@@ -90,10 +90,14 @@ func urlEnd(text string, from int) int {
 // that is its host, without End if there is none.
 func (s *scanner) url(scheme string, start, authority, end int) (u, address Found, ok bool) {
 	text := s.text
-	after := authority // the end of the authority
-	if i := strings.IndexAny(text[authority:min(end, authority+longestAuthority+1)], "/?#"); i >= 0 {
-		after += i
-	} else {
+	after := min(end, authority+longestAuthority+1) // the end of the authority
+	if i := strings.IndexAny(text[authority:after], "/?#"); i >= 0 {
+		after = authority + i
+	}
+	if closed := closing(text, authority, after); closed < after {
+		after, end = closed, closed
+	}
+	if after == end {
 		end = trimURL(text, authority, end)
 		after = end
 	}
@@ -101,7 +105,7 @@ func (s *scanner) url(scheme string, start, authority, end int) (u, address Foun
 	if !ok {
 		return Found{}, Found{}, false
 	}
-	end = trimURL(text, after, end)
+	end = trimURL(text, after, closing(text, authority, end))
 	o, err := incident.NewObservable(incident.URL, scheme+"://"+value+text[after:end], "")
 	written := strings.EqualFold(text[start:authority], scheme+"://")
 	u = Found{Observable: o, Start: start, End: end, Confidence: confidence, Defanged: !written}
@@ -153,20 +157,31 @@ func (s *scanner) authority(from, to int) (address Found, value string, c Confid
 	return address, user + name + port, c, ok
 }
 
-// trimURL returns where a URL ends: behind it stand punctuation and brackets that it did not open.
-func trimURL(text string, from, end int) int {
-	round := strings.Count(text[from:end], "(") - strings.Count(text[from:end], ")")
-	square := strings.Count(text[from:end], "[") - strings.Count(text[from:end], "]")
-	for ; end > from; end-- {
-		switch c := text[end-1]; {
-		case strings.IndexByte(".,;:!?'*", c) >= 0:
-		case c == ')' && round < 0:
+// closing returns where a bracket closes that was not opened in text[from:end], or end.
+func closing(text string, from, end int) int {
+	round, square := 0, 0
+	for i := from; i < end; i++ {
+		switch text[i] {
+		case '(':
 			round++
-		case c == ']' && square < 0:
+		case '[':
 			square++
-		default:
-			return end
+		case ')':
+			round--
+		case ']':
+			square--
 		}
+		if round < 0 || square < 0 {
+			return i
+		}
+	}
+	return end
+}
+
+// trimURL returns where a URL ends when punctuation stands behind it.
+func trimURL(text string, from, end int) int {
+	for end > from && strings.IndexByte(".,;:!?'*", text[end-1]) >= 0 {
+		end--
 	}
 	return end
 }
