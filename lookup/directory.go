@@ -213,10 +213,10 @@ func (d *Directory) Match(o incident.Observable, origins ...uint32) Match {
 
 // hostAddress returns the address that is the host of a URL, if it is one.
 func hostAddress(o incident.Observable) (incident.Observable, bool) {
-	_, rest, ok := strings.Cut(o.Value, "://")
-	if !ok || o.Kind != incident.URL {
+	if o.Kind != incident.URL {
 		return incident.Observable{}, false
 	}
+	_, rest, _ := strings.Cut(o.Value, "://")
 	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
 		rest = rest[:end]
 	}

@@ -100,6 +100,7 @@ func TestMatch(t *testing.T) {
 		{incident.MailAddress, "eve@mail.example.org", nil, "library", []string{"It belongs to library, because domain example.org does (set by hand)."}},
 		{incident.URL, "http://www.example.org/x", nil, "library", []string{"It belongs to library, because domain example.org does (set by hand)."}},
 		{incident.URL, "http://192.0.2.1:80/x", nil, "physics", []string{"It belongs to physics, because network 192.0.2.0/24 does (set by hand).", "The host of the URL is 192.0.2.1."}},
+		{incident.CVE, "CVE-http://192.0.2.1/", nil, "world", []string{"It belongs to world by default: nothing in the directory is around it.", "There is no contact of world."}},
 		{incident.CVE, "CVE-2014-0160", nil, "world", []string{"It belongs to world by default: nothing in the directory is around it.", "There is no contact of world."}},
 	} {
 		t.Run(fmt.Sprint(c.value, c.origins), func(t *testing.T) {

@@ -19,7 +19,7 @@ func TestParseScope(t *testing.T) {
 	for text, want := range map[string]string{
 		"192.0.2.0/24": "192.0.2.0/24", "192.0.2.1": "192.0.2.1", "192.0.2.1/32": "192.0.2.1", " 2001:DB8::/32 ": "2001:db8::/32",
 		"::ffff:192.0.2.0/120": "192.0.2.0/24", "0.0.0.0/0": "0.0.0.0/0", "Example.ORG.": "example.org", "bücher.example": "xn--bcher-kva.example",
-		"_tcp.example.org": "_tcp.example.org", "as64500": "AS64500", "AS4294967295": "AS4294967295", "as": "as", "org": "org",
+		"_tcp.example.org": "_tcp.example.org", "as64500": "AS64500", "AS4294967295": "AS4294967295", "as": "as", "org": "org", "assets.example.org": "assets.example.org",
 	} {
 		got := scope(t, text)
 		assert.Equal(t, want, got.String(), text)

@@ -79,6 +79,7 @@ func TestIPv4(t *testing.T) {
 		{"path", "//192.0.2.1/8 192.0.2.2/8/a 192.0.2.3/8.html 192.0.2.4/1st", []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"}},
 		{"log line", `192.0.2.1 - - [10/Oct/2000:13:55:36] "GET /a?b=198.51.100.2&c HTTP/1.0"`, []string{"192.0.2.1", "198.51.100.2"}},
 		{"at the end", "192.0.2.1/", []string{"192.0.2.1"}},
+		{"no slash", "192.0.2.1 24, 192.0.2.2:24", []string{"192.0.2.1", "192.0.2.2"}},
 		{"range", "192.0.2.1-192.0.2.9", []string{"192.0.2.1", "192.0.2.9"}},
 	})
 }
@@ -392,8 +393,10 @@ func TestObservables(t *testing.T) {
 }
 
 func TestAllStopsEarly(t *testing.T) {
-	text := "192.0.2.1 2001:db8::1 a@example.org 192.0.2.2 example.org http://192.0.2.1/ CVE-2014-0160\nexample.org"
-	for most := 1; most <= 9; most++ {
+	hash := strings.Repeat("a1", 16)
+	text := "192.0.2.1 2001:db8::1 a@example.org 192.0.2.2 example.org http://192.0.2.1/ CVE-2014-0160\nexample.org " +
+		hash + ":192.0.2.3 " + hash + "-2001:db8::2-192.0.2.4 192.0.2.5:example.org:192.0.2.6 " + hash
+	for most := 1; most <= 18; most++ {
 		n := 0
 		for range all(text) {
 			if n++; n == most {

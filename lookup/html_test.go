@@ -41,3 +41,22 @@ func TestHTMLTextIsLinear(t *testing.T) {
 		assert.Less(t, time.Since(start), 5*time.Second, pattern)
 	}
 }
+
+func FuzzHTMLText(f *testing.F) {
+	for _, seed := range []string{
+		"", "a<br>b", `<a href="http://192.0.2.1/">x</a>`, "<form action=hxxp://example[.]org>", "<script/>", "<title>x", "&#0;&nbsp;&lt", "\x00\xff<", "<!-- a", "<a href='ht\ntp://x'", "<textarea><a href=x>",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, source string) {
+		text := HTMLText(source)
+		if len(text) > 3*len(source) {
+			t.Fatalf("%d bytes of %d", len(text), len(source))
+		}
+		for _, f := range extract(text) {
+			if f.Start < 0 || f.End > len(text) || f.Start >= f.End {
+				t.Fatalf("offsets %d to %d in %d bytes", f.Start, f.End, len(text))
+			}
+		}
+	})
+}
