@@ -87,7 +87,7 @@ func ParseScope(s string) (Scope, error) {
 		return Scope{network: whole}, nil
 	}
 	domain, ok := canonicalName(strings.TrimSuffix(s, "."), true)
-	if top := domain[strings.LastIndexByte(domain, '.')+1:]; !ok || top == "" || classes[top[0]] != letter {
+	if top := domain[strings.LastIndexByte(domain, '.')+1:]; !ok || classes[top[0]] != letter {
 		return Scope{}, fmt.Errorf("lookup: %q is no scope: allowed are networks (192.0.2.0/24), addresses, domains (example.org) and AS numbers (AS64500)", incident.Clean(s))
 	}
 	return Scope{domain: domain}, nil

@@ -1,8 +1,10 @@
 package lookup
 
 import (
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -57,6 +59,8 @@ func TestYAML(t *testing.T) {
 		_, err := ParseYAML(strings.NewReader(text))
 		assert.ErrorContains(t, err, want, "%q", text)
 	}
+	_, err = ParseYAML(iotest.ErrReader(io.ErrUnexpectedEOF))
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	_, err = ParseYAML(&endless{})
 	assert.ErrorContains(t, err, "67108864")
 }
@@ -108,6 +112,9 @@ func TestCSV(t *testing.T) {
 		_, err := ParseCSV(strings.NewReader(text))
 		assert.ErrorContains(t, err, want, "%q", text)
 	}
+	doc, err = ParseCSV(strings.NewReader("constituency,role,address,telephone\na,abuse,x@example.org,1\na,technical,x@example.org,1\na,abuse,y@example.org,1\na,abuse,x@example.org,2\n"))
+	require.NoError(t, err)
+	assert.Len(t, doc.Constituencies[0].Contacts, 4, "one address with two roles, one telephone for all")
 	_, err = ParseCSV(endless{})
 	assert.ErrorContains(t, err, "67108864")
 }
@@ -180,6 +187,9 @@ func TestSetRemoveDiff(t *testing.T) {
 		"- contact +31 20 555 0199 of library: telephone +31 20 555 0199, order #1",
 	}, changes(Diff(doc, changed)))
 	assert.Equal(t, "+ constituency world: there", Diff(Document{}, doc)[2].String())
+	two := Document{Constituencies: []Constituency{{Name: "a", Contacts: []Contact{{Role: "abuse", Telephone: "1"}, {Role: "technical", Telephone: "1"}}}}}
+	one := Document{Constituencies: []Constituency{{Name: "a", Contacts: two.Constituencies[0].Contacts[1:]}}}
+	assert.Equal(t, []string{"~ contact 1 of a: role technical, telephone 1, order #1 -> role abuse, telephone 1, order #1; role technical, telephone 1, order #2"}, changes(Diff(one, two)))
 	changed.Version = 8
 	assert.Equal(t, "~ version: 7 -> 8", changes(Diff(doc, changed))[0])
 }
