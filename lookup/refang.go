@@ -58,9 +58,7 @@ func (list edits) restore(f Found) Found {
 	if first < after {
 		f.Defanged, f.Confidence = true, Certain
 	}
-	if first < after && list[first].at <= f.Start {
-		f.Start = list[first].from
-	} else if first > 0 {
+	if first > 0 {
 		plain, text := list[first-1].after()
 		f.Start += text - plain
 	}
@@ -115,7 +113,7 @@ func hidden(text string, i int) (from, to int, means string) {
 		}
 		if inside < len(text) && text[inside] == closingOf(text[i]) {
 			to = inside + 1
-		} else if means != "." || space || text[to-1] != '.' {
+		} else if space || text[to-1] != '.' {
 			return 0, 0, ""
 		}
 		if means == "." || means == "@" {
