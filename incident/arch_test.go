@@ -36,8 +36,9 @@ type layer struct {
 // give it one here first. Rows may be ahead of their packages.
 func layers() map[string]layer {
 	parse := []string{"github.com/emersion/go-message", "golang.org/x/text"}
-	find := []string{"golang.org/x/net/idna", "golang.org/x/net/html", "golang.org/x/text", "github.com/gaissmai/bart", "go.yaml.in/yaml/v3"}
-	shell := append(slices.Clone(parse), find...)
+	yaml := []string{"go.yaml.in/yaml/v3"} // without dependencies
+	find := slices.Concat(yaml, []string{"golang.org/x/net/idna", "golang.org/x/net/html", "golang.org/x/text", "github.com/gaissmai/bart"})
+	shell := slices.Concat(parse, find)
 	all := []string{"incident", "sla", "workflow", "storage", "mail", "lookup"}
 	adapter := func(seam, why string, outside ...string) layer {
 		return layer{own: []string{"incident", seam}, outside: outside, why: why}
@@ -57,8 +58,8 @@ func layers() map[string]layer {
 			why: "extraction and matching are pure; registries come in by an interface, the list of public suffixes (which reaches net/http) as a function"},
 		"xirl": {own: []string{"incident"}, pure: true,
 			why: "a format turns bytes into observations; MIME comes to it as incident.Part, taken apart already"},
-		"workflow": {own: []string{"incident", "sla"}, pure: true,
-			why: "what happens next is a function of values: the shell gathers them and acts"},
+		"workflow": {own: []string{"incident", "sla"}, outside: yaml, pure: true,
+			why: "what happens next is a function of values: the shell gathers them and acts; a policy is a document, which YAML lets people comment"},
 		"workflow/desk": {own: all, outside: shell,
 			why: "the shell knows the seams, and neither a format nor an adapter: programs hand these in"},
 		"workflow/sim": {own: append(all, "workflow/desk"), outside: shell,
@@ -71,9 +72,9 @@ func layers() map[string]layer {
 		"adapters/webhook":               adapter("storage", "it reads the feed and needs no desk"),
 		"adapters/smtp":                  adapter("mail", "an adapter implements one seam", append(parse, "github.com/emersion/go-smtp", "github.com/emersion/go-sasl")...),
 		"adapters/maildir":               adapter("mail", "an adapter implements one seam", parse...),
-		"adapters/pgp":                   adapter("mail", "an adapter implements one seam", append(parse, "github.com/ProtonMail/go-crypto", "github.com/cloudflare/circl", "golang.org/x/crypto", "golang.org/x/sys")...),
+		"adapters/pgp":                   adapter("mail", "an adapter implements one seam", append(parse, "github.com/ProtonMail/gopenpgp/v2", "github.com/ProtonMail/go-crypto", "github.com/ProtonMail/go-mime", "github.com/cloudflare/circl", "github.com/pkg/errors", "golang.org/x/crypto", "golang.org/x/sys")...),
 		"adapters/dkim":                  adapter("mail", "an adapter implements one seam", append(parse, "github.com/emersion/go-msgauth", "golang.org/x/crypto")...),
-		"adapters/dns":                   adapter("lookup", "an adapter implements one seam", find...),
+		"adapters/dns":                   adapter("lookup", "an adapter implements one seam", append(find, "github.com/miekg/dns", "golang.org/x/net", "golang.org/x/sys")...),
 		"adapters/rdap":                  adapter("lookup", "an adapter implements one seam", find...),
 		"adapters/whois":                 adapter("lookup", "an adapter implements one seam", find...),
 		"adapters/httpapi": {own: append(all, "workflow/desk"), outside: shell,
