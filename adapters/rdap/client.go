@@ -71,7 +71,7 @@ func New(config Config) (*Client, error) {
 			c.server = u
 		}
 	}
-	if c.server == nil && len(c.hosts) == len(config.Others) {
+	if c.server == nil && config.Bootstrap.networks == nil {
 		return nil, errors.New("rdap: Config has no server to ask: set Bootstrap or Server")
 	}
 	if config.Transport == nil {
@@ -108,7 +108,12 @@ func (c *Client) Ask(ctx context.Context, q lookup.Question) (lookup.Registratio
 		seen[at.String()] = true
 		status, next, body, err := c.get(ctx, &at)
 		if err != nil {
-			return lookup.Registration{}, err
+			var answer lookup.Registration
+			if len(body) > 0 {
+				answer, _ = Parse(body)
+				answer.Server, answer.Fetched = at.Host, time.Now()
+			}
+			return answer, err
 		}
 		if next != nil {
 			if !c.hosts[next.Host] || next.User != nil || next.Scheme != "https" && next.Scheme != at.Scheme {

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// Limits of an answer. The largest real ones have a depth of about 15.
+// Limits of an answer. Real ones have a depth of about 15 and some 2,000 values.
 const (
 	maxDepth  = 64
-	maxValues = 100_000
+	maxValues = 20_000
 )
 
 // tree reads JSON into maps, slices and scalars, as far as it goes: with an
