@@ -121,7 +121,7 @@ func (q Question) check() error {
 	if set != 1 {
 		return errors.New("lookup: a question has one of Network, Domain and AS")
 	}
-	if strings.ContainsFunc(q.Domain, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("/?#%\\\"", r) }) || len(q.Domain) > 253 {
+	if strings.HasPrefix(q.Domain, "-") || strings.HasPrefix(q.Domain, ".") || strings.Contains(q.Domain, "..") || strings.ContainsFunc(q.Domain, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("/?#%\\\"", r) }) || len(q.Domain) > 253 {
 		return fmt.Errorf("lookup: %q is no host name to ask for: allowed are 253 letters, digits, - _ and .; write others as A-labels", q.Domain)
 	}
 	return nil

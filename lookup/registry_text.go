@@ -3,8 +3,6 @@ package lookup
 import (
 	"strings"
 	"unicode"
-
-	"github.com/airtight-csirt/airtight/incident"
 )
 
 // Limits of what an adapter takes out of one answer.
@@ -28,7 +26,7 @@ func RegistryField(s string) string {
 			return -1
 		}
 		return r
-	}, incident.Clean(s))
+	}, strings.ToValidUTF8(s, "\uFFFD"))
 	s = strings.Join(strings.Fields(s), " ")
 	return cut(s, MaxRegistryField)
 }
@@ -39,7 +37,7 @@ func RegistryText(s string) string {
 	if len(s) > 2*MaxRegistryText {
 		s = s[:2*MaxRegistryText]
 	}
-	s = strings.ReplaceAll(incident.Clean(s), "\r\n", "\n")
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", "\n")
 	s = strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && unicode.Is(unicode.C, r) {
 			return -1

@@ -245,7 +245,7 @@ func TestCharsets(t *testing.T) {
 	} {
 		answer, err := client(t, rdap.Config{Server: serve(t, says(text)).URL}).Ask(t.Context(), address("192.0.2.7"))
 		require.NoError(t, err, name)
-		require.Equal(t, "Bücher", strings.ReplaceAll(answer.Name, "␀", ""), name)
+		require.Equal(t, "Bücher", answer.Name, name)
 	}
 }
 
