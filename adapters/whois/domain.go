@@ -12,13 +12,13 @@ import (
 func facts() map[string][]string {
 	return map[string][]string{
 		"name":      {"domain name", "domain", "dominio", "nombre de dominio", "nom de domaine", "domainname", "complete domain name", "query"},
-		"registrar": {"registrar name", "registrar organization", "sponsoring registrar organization", "sponsoring registrar", "registrar", "authorized agency", "current registar", "registrar handle", "registrar company", "registration service provider", "record maintained by", "registrar (管理者)", "registrar id", "support"},
+		"registrar": {"registrar organization", "registrar name", "sponsoring registrar organization", "sponsoring registrar", "registrar", "authorized agency", "current registar", "registrar handle", "registrar company", "registration service provider", "record maintained by", "registrar (管理者)", "registrar id", "support"},
 		"server":    {"registrar whois server", "whois server", "refer", "whois"},
 		"holder":    {"registrant organization", "registrant organisation", "registrant contact organization", "registrant contact organisation", "holder organization", "owner organization", "registrant name", "registrant contact name", "owner name", "holder name", "registrant", "domain holder", "owner", "org", "organization", "holder", "titular", "owner contact"},
 		"country":   {"registrant country", "registrant country code", "owner country", "registrant contact country"},
-		"created":   {"creation date", "created", "registered on", "created on", "registration date", "registered date", "registered", "record created", "domain name commencement date", "registration time", "created date", "registration", "domain registration date", "domain created", "activated", "acivated", "creation", "activation date", "domain create date", "domain record activated", "record created on", "fecha de registro", "fecha de activacion", "first registered", "registar created", "relevant dates registered on", "create date", "date created", "registered since", "anniversary"},
-		"changed":   {"updated date", "last updated date", "last update", "last modified", "last updated", "updated", "modified", "changed", "last updated on", "updated on", "modification date", "domain last updated", "last updated date", "record last updated", "domain last updated date", "domain record last updated", "record last updated on", "last change", "update date", "fecha de actualizacion", "last modification", "relevant dates last updated"},
-		"until":     {"registry expiry date", "registrar registration expiration date", "expiration date", "expiry date", "expires on", "expires", "expire date", "expire", "paid till", "renewal date", "valid until", "domain expires", "expiration time", "expiration", "expiry", "domain expiration date", "record expires on", "fecha de vencimiento", "relevant dates expiry date", "domain expiry date", "valid date", "renewal", "registration expires", "validity", "exp date", "expire on", "record expires"},
+		"created":   {"creation date", "created", "registered on", "created on", "registration date", "registered date", "registered", "record created", "domain name commencement date", "registration time", "created date", "registration", "domain registration date", "domain created", "activated", "acivated", "creation", "activation date", "domain create date", "domain record activated", "record created on", "fecha de registro", "fecha de activacion", "first registered", "registar created", "relevant dates registered on", "activated on", "domain dateregistered", "record created on", "first registration date", "connected date", "create date", "date created", "registered since", "anniversary"},
+		"changed":   {"updated date", "last updated date", "last update", "last modified", "last updated", "updated", "modified", "changed", "last updated on", "updated on", "modification date", "domain last updated", "last updated date", "record last updated", "domain last updated date", "domain record last updated", "record last updated on", "last change", "update date", "fecha de actualizacion", "last modification", "relevant dates last updated", "domain datelastmodified", "record changed on", "entry updated"},
+		"until":     {"registry expiry date", "registrar registration expiration date", "expiration date", "expiry date", "expires on", "expires", "expire date", "expire", "paid till", "renewal date", "valid until", "domain expires", "expiration time", "expiration", "expiry", "domain expiration date", "record expires on", "fecha de vencimiento", "relevant dates expiry date", "domain expiry date", "valid date", "renewal", "registration expires", "validity", "exp date", "expire on", "record expires", "expires at", "domain datebilleduntil", "record will expire on"},
 	}
 }
 
@@ -37,6 +37,24 @@ func domain(a answer, r *lookup.Registration) {
 		}
 	}
 	known := facts()
+	for _, e := range a.entries {
+		if e.key != "" {
+			continue
+		}
+		// QUIRK: "Record created on 2026-01-31", "Domain EXAMPLE.ORG (ACTIVE)", with no colon
+		line, words := normal(e.value), strings.Fields(e.value)
+		for fact, keys := range known {
+			for _, key := range keys {
+				if !strings.HasPrefix(line, key+" ") || values[key] != "" {
+					continue
+				}
+				rest := field(strings.Join(words[min(len(words), strings.Count(key, " ")+1):], " "))
+				if !date(rest).IsZero() || fact == "name" && strings.Contains(strings.Split(rest, " ")[0], ".") && len(words) < 5 {
+					values[key] = rest
+				}
+			}
+		}
+	}
 	first := func(fact string) string {
 		for _, key := range known[fact] {
 			if v := values[key]; v != "" {
@@ -67,7 +85,12 @@ func domain(a answer, r *lookup.Registration) {
 		servers(e, r)
 		switch e.full() {
 		case "domain status", "status", "state", "registration status", "eppstatus", "domaintype", "domain state", "registration status status", "query status", "domain registration status", "estado":
-			add(&r.Status, e.value)
+			// "clientHold, ok (paid) https://icann.org/epp#ok": the codes only
+			for code := range strings.SplitSeq(e.value, ",") {
+				code, _, _ = strings.Cut(code, "(")
+				code, _, _ = strings.Cut(code, " http")
+				add(&r.Status, strings.TrimRight(code, " -."))
+			}
 		}
 	}
 	abuse := lookup.RegistryContact{Roles: []string{"abuse"}}
@@ -162,6 +185,8 @@ func servers(e entry, r *lookup.Registration) {
 			}
 			continue
 		}
-		add(&r.NameServers, name)
+		if name != r.Name { // QUIRK: some have the domain in front of its servers
+			add(&r.NameServers, name)
+		}
 	}
 }

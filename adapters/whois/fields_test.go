@@ -33,12 +33,12 @@ func TestCorpusFields(t *testing.T) {
 		answer func(twinPath string) string
 		read   func(map[string]any) twin
 	}{
-		{"likexian/noterror", 0.5, func(p string) string { return strings.TrimSuffix(p, ".json") }, likexian},
-		{"phpwhois/Tld", 0.5, func(p string) string { return strings.TrimSuffix(p, "json") + "txt" }, phpwhois},
-		{"pywhois/expected", 0.5, func(p string) string {
+		{"likexian/noterror", 0.96, func(p string) string { return strings.TrimSuffix(p, ".json") }, likexian},
+		{"phpwhois/Tld", 0.95, func(p string) string { return strings.TrimSuffix(p, "json") + "txt" }, phpwhois},
+		{"pywhois/expected", 0.92, func(p string) string {
 			return filepath.Join(filepath.Dir(filepath.Dir(p)), "whois", filepath.Base(p))
 		}, pywhois},
-		{"weppos", 0.5, func(p string) string { return strings.TrimSuffix(p, "json") + "txt" }, weppos},
+		{"weppos", 0.91, func(p string) string { return strings.TrimSuffix(p, "json") + "txt" }, weppos},
 	} {
 		t.Run(source.folder, func(t *testing.T) {
 			total, equals, answers := map[string]int{}, map[string]int{}, 0

@@ -64,6 +64,7 @@ func lines(text string) answer {
 	var open entry // the last key, for values below it
 	var heading string
 	openAt, headingAt, block, empty := -1, -1, 0, true
+	alone, begins := false, true // the heading began its block: what is below it needs not be further to the right
 	n := 0
 	for line := range strings.Lines(text) {
 		if n++; n > maxLines {
@@ -74,7 +75,7 @@ func lines(text string) answer {
 		at := len(line) - len(trimmed)
 		if trimmed == "" {
 			block++
-			openAt = -1
+			openAt, begins = -1, true
 			if !empty {
 				headingAt, heading = -1, ""
 			}
@@ -84,9 +85,11 @@ func lines(text string) answer {
 			a.comments = append(a.comments, trimmed)
 			continue
 		}
-		if heading != "" && at <= headingAt {
+		if heading != "" && (at < headingAt || at == headingAt && !alone) {
 			headingAt, heading = -1, ""
 		}
+		starts := begins
+		begins = false
 		key, value, ok := split(trimmed)
 		switch {
 		case !ok && openAt >= 0 && (at > openAt || open.value == ""):
@@ -98,7 +101,7 @@ func lines(text string) answer {
 			a.entries = append(a.entries, entry{"", value, heading, block})
 			continue
 		case !ok:
-			heading, headingAt, openAt, empty = normal(trimmed), at, -1, true
+			heading, headingAt, openAt, empty, alone = normal(trimmed), at, -1, true, false
 			a.entries = append(a.entries, entry{"", value, "", block})
 			continue
 		}
@@ -106,7 +109,7 @@ func lines(text string) answer {
 		openAt, empty = at, false
 		a.entries = append(a.entries, open)
 		if value == "" {
-			heading, headingAt, empty = key, at, true
+			heading, headingAt, empty, alone = key, at, true, starts
 			open.section = ""
 		}
 	}
@@ -128,6 +131,9 @@ func split(line string) (key, value string, ok bool) {
 	if i <= 0 || i > 60 || strings.HasPrefix(line[i:], "://") {
 		return "", line, false
 	}
+	if i+1 < len(line) && isDigit(line[i-1]) && isDigit(line[i+1]) { // a time
+		return "", line, false
+	}
 	key = normal(line[:i])
 	first, _ := utf8.DecodeRuneInString(key)
 	if !unicode.IsLetter(first) || strings.Count(key, " ") > 6 || strings.ContainsAny(key, "@,;") {
@@ -136,11 +142,17 @@ func split(line string) (key, value string, ok bool) {
 	return key, strings.TrimSpace(line[i+1:]), true
 }
 
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
 // normal brings a key into one form: "Registrar-Name..." becomes "registrar name".
 func normal(key string) string {
 	if len(key) > 100 {
 		key = key[:100]
 	}
+	if i := strings.LastIndex(key, " / "); i >= 0 { // QUIRK: in two languages, English last
+		key = key[i+3:]
+	}
+	key, _, _ = strings.Cut(key, " (dd")
 	key = strings.Map(func(r rune) rune {
 		switch r {
 		case '_', '-', '\u00a0':
@@ -148,14 +160,14 @@ func normal(key string) string {
 		}
 		return unicode.ToLower(r)
 	}, key)
-	return strings.Join(strings.Fields(strings.TrimRight(key, " .:*")), " ")
+	return strings.Join(strings.Fields(strings.Trim(key, " .:*")), " ")
 }
 
 // field makes a value fit for a Registration. What means nothing becomes "".
 func field(s string) string {
 	s = lookup.RegistryField(s)
 	switch strings.ToLower(s) {
-	case "none", "n/a", "-", ".", "not applicable", "not available":
+	case "none", "n/a", "-", ".", "not applicable":
 		return ""
 	}
 	return s

@@ -19,11 +19,11 @@ import (
 // stands there is the other registry.
 func arin(a answer, r *lookup.Registration) {
 	var best, around lookup.Registration
-	for _, e := range segments(a) {
+	for _, segment := range segments(a) {
 		var one lookup.Registration
 		contacts := map[string]*lookup.RegistryContact{}
 		gone := false
-		for _, e := range e {
+		for _, e := range segment {
 			switch e.key {
 			case "netrange":
 				one.First, one.Last = addresses(e.value)
@@ -48,23 +48,19 @@ func arin(a answer, r *lookup.Registration) {
 			case "referralserver":
 				one.Referral = referral(e.value)
 			}
-			for _, from := range []string{"r", "org"} {
-				for name, role := range map[string]string{"abuse": "abuse", "tech": "technical", "noc": "noc"} {
-					what, ok := strings.CutPrefix(e.key, from+name)
-					if !ok {
-						continue
-					}
-					c := contacts[from+name]
+			for _, as := range roles() {
+				if what, ok := strings.CutPrefix(e.key, as[0]); ok {
+					c := contacts[as[0]]
 					if c == nil {
-						c = &lookup.RegistryContact{Roles: []string{role}}
-						contacts[from+name] = c
+						c = &lookup.RegistryContact{Roles: []string{as[1]}}
+						contacts[as[0]] = c
 					}
 					read(c, what, e.value)
 				}
 			}
 		}
-		for _, which := range []string{"rabuse", "orgabuse", "rtech", "rnoc", "orgtech", "orgnoc"} {
-			if c := contacts[which]; c != nil && !gone {
+		for _, as := range roles() {
+			if c := contacts[as[0]]; c != nil && !gone {
 				addContact(&one, *c)
 			}
 		}
@@ -79,6 +75,11 @@ func arin(a answer, r *lookup.Registration) {
 	}
 	best.Text = r.Text
 	*r = best
+}
+
+// roles says what contacts the keys of ARIN begin with, the nearest first.
+func roles() [][2]string {
+	return [][2]string{{"rabuse", "abuse"}, {"orgabuse", "abuse"}, {"rtech", "technical"}, {"rnoc", "noc"}, {"orgtech", "technical"}, {"orgnoc", "noc"}}
 }
 
 // segments returns the entries of each network of an answer of ARIN.
@@ -184,7 +185,7 @@ func objects(a answer, r *lookup.Registration) {
 	handles := map[string]object{}
 	for _, o := range list {
 		for _, h := range o.all("nic hdl", "nic hdl br", "organisation", "irt") {
-			if h = strings.ToLower(h); handles[h] == nil {
+			if h = strings.ToLower(field(h)); handles[h] == nil {
 				handles[h] = o
 			}
 		}
@@ -195,14 +196,13 @@ func objects(a answer, r *lookup.Registration) {
 	if abuse := abuseContact(a, list, main, handles); len(abuse.Addresses) > 0 {
 		addContact(r, abuse)
 	}
-	for key, role := range map[string]string{"admin c": "administrative", "tech c": "technical", "owner c": "registrant"} {
-		for _, h := range main.all(key) {
-			if o := handles[strings.ToLower(h)]; o != nil {
-				addContact(r, o.contact(role, "e mail"))
+	for _, as := range [][2]string{{"admin c", "administrative"}, {"tech c", "technical"}, {"owner c", "registrant"}} {
+		for _, h := range main.all(as[0]) {
+			if o := handles[strings.ToLower(field(h))]; o != nil {
+				addContact(r, o.contact(as[1], "e mail"))
 			}
 		}
 	}
-	slices.SortStableFunc(r.Contacts, func(a, b lookup.RegistryContact) int { return strings.Compare(a.Roles[0], b.Roles[0]) })
 }
 
 func abuseContact(a answer, list []object, main object, handles map[string]object) lookup.RegistryContact {
@@ -328,8 +328,11 @@ func referral(s string) string {
 			return name
 		}
 		return host
-	case "http", "https": // QUIRK: some registrars give the page of their server
-		return host
+	case "http", "https": // QUIRK: some registrars write their server as a page
+		if u.Path == "" || u.Path == "/" {
+			return host
+		}
+		return ""
 	}
 	return strings.ToLower(u.Scheme) + "://" + host
 }

@@ -31,15 +31,16 @@ func Parse(data []byte, charset encoding.Encoding) (lookup.Registration, error) 
 	}
 	hints(a, &r)
 	switch {
-	case (r.First.IsValid() || r.Name != "" || r.Handle != "" || r.Referral != "" || len(r.Origins) > 0) && !free(a, r):
+	case free(a, r), bare(r) && says(text) == denied:
+	case r.First.IsValid() || r.Name != "" || r.Handle != "" || r.Referral != "" || len(r.Origins) > 0:
 		return r, nil
-	case refuses(text):
+	case says(text) == refused:
 		return r, errors.New("whois: the server refuses to answer for now")
-	case denies(text) || free(a, r):
-		r.Contacts, r.Hints = nil, nil
-		return r, lookup.ErrUnknown
+	case says(text) == nothing:
+		return r, fmt.Errorf("whois: nothing in the answer is understood: %q", firstLine(text))
 	}
-	return r, fmt.Errorf("whois: nothing in the answer is understood: %q", firstLine(text))
+	r.Contacts, r.Hints = nil, nil
+	return r, lookup.ErrUnknown
 }
 
 func (a answer) has(keys ...string) bool {
@@ -74,6 +75,12 @@ func addContact(r *lookup.Registration, c lookup.RegistryContact) {
 	}
 }
 
+// bare says whether nothing more is known than a name: that of the question.
+func bare(r lookup.Registration) bool {
+	return !r.First.IsValid() && r.Handle == "" && r.Registrar == "" && r.Organisation == "" &&
+		len(r.Origins)+len(r.NameServers)+len(r.Status)+len(r.Contacts) == 0 && r.Created.IsZero() && r.Changed.IsZero() && r.Until.IsZero()
+}
+
 // free says whether the entry of a domain says that there is none.
 func free(a answer, r lookup.Registration) bool {
 	if r.First.IsValid() || len(r.NameServers) > 0 || !r.Created.IsZero() {
@@ -81,31 +88,47 @@ func free(a answer, r lookup.Registration) bool {
 	}
 	return slices.ContainsFunc(r.Status, func(s string) bool {
 		switch strings.ToLower(s) {
-		case "free", "available", "not registered", "no object found", "avail", "not found", "unassigned", "domain is available":
+		case "free", "available", "not registered", "no object found", "avail", "not found", "unassigned", "invalid":
 			return true
 		}
-		return strings.HasPrefix(strings.ToLower(s), "available")
+		return strings.HasPrefix(strings.ToLower(s), "available") || strings.HasPrefix(strings.ToLower(s), "500 invalid")
 	})
 }
 
-// denies says whether an answer says that there is no such entry.
-func denies(text string) bool {
-	return containsAny(text, "no match", "not found", "no entries found", "no entry found", "no data found", "no such domain",
-		"nothing found", "no object found", "not registered", "does not exist", "is free", "is available", "available for",
-		"no found", "not been registered", "no information", "error:101", "not exist", "not in database", "no records",
-		"no record", "unknown domain", "domain unknown", "available", "no existe", "no se encuentra", "not assigned", "not allocated", "not match")
-}
+// verdict is what an answer without an entry says.
+type verdict int
 
-// refuses says whether a server asks to come back later.
-func refuses(text string) bool {
-	return containsAny(text, "limit exceeded", "quota exceeded", "too many", "rate limit", "access denied", "error:201", "exceeded",
-		"excessive querying", "try again later", "request cannot be processed", "server is busy", "temporarily unavailable",
-		"connection refused", "blacklisted", "lookup quota", "maximum number of queries")
-}
+const (
+	nothing verdict = iota // that is understood
+	denied                 // there is no such entry
+	refused                // come back later
+)
 
-// containsAny looks at the first 4 KiB: what an answer says on itself is no longer.
-func containsAny(text string, phrases ...string) bool {
+// says finds out by the phrase that comes first: terms of use, with words on
+// limits and what is available, stand behind what an answer says.
+func says(text string) verdict {
 	text = strings.ToLower(text[:min(len(text), 4<<10)])
+	first, said := len(text), nothing
+	for v, phrases := range map[verdict][]string{
+		denied: {"no match", "not found", "no entries found", "no entry found", "no data found", "no such domain", "nothing found", "no object",
+			"not registered", "not exist", "is free", "is available", "available for", "no found", "not been registered", "no information",
+			"error:101", "not in database", "no record", "unknown domain", "domain unknown", "available", "no existe", "no se encuentra",
+			"not assigned", "not allocated", "not match", "nincs talalat"},
+		refused: {"limit exceeded", "quota", "too many", "rate limit", "access denied", "error:201", "exceeded", "excessive querying",
+			"try again later", "cannot be processed", "server is busy", "temporarily unavailable", "connection refused", "blacklisted",
+			"maximum number of queries"},
+	} {
+		for _, p := range phrases {
+			if i := strings.Index(text, p); i >= 0 && i < first {
+				first, said = i, v
+			}
+		}
+	}
+	return said
+}
+
+func containsAny(text string, phrases ...string) bool {
+	text = strings.ToLower(text)
 	return slices.ContainsFunc(phrases, func(p string) bool { return strings.Contains(text, p) })
 }
 
