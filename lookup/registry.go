@@ -198,7 +198,7 @@ type RegistryContact struct {
 func (c RegistryContact) Has(role string) bool { return slices.Contains(c.Roles, role) }
 
 // Abuse returns the mail addresses of the abuse contacts, each once, the
-// nearest contact first.
+// nearest contact first, MaxRegistryList at most.
 func (r Registration) Abuse() []string {
 	var list []string
 	for _, c := range r.Contacts {
@@ -206,7 +206,7 @@ func (r Registration) Abuse() []string {
 			continue
 		}
 		for _, a := range c.Addresses {
-			if !slices.ContainsFunc(list, func(b string) bool { return strings.EqualFold(a, b) }) {
+			if len(list) < MaxRegistryList && !slices.ContainsFunc(list, func(b string) bool { return strings.EqualFold(a, b) }) {
 				list = append(list, a)
 			}
 		}

@@ -37,6 +37,7 @@ func domain(a answer, r *lookup.Registration) {
 		}
 	}
 	known := facts()
+	tries := lookup.MaxRegistryList // dates are dear to read
 	for _, e := range a.entries {
 		if e.key != "" {
 			continue
@@ -45,9 +46,10 @@ func domain(a answer, r *lookup.Registration) {
 		line, words := normal(e.value), strings.Fields(e.value)
 		for fact, keys := range known {
 			for _, key := range keys {
-				if !strings.HasPrefix(line, key+" ") || values[key] != "" {
+				if !strings.HasPrefix(line, key+" ") || values[key] != "" || tries == 0 {
 					continue
 				}
+				tries--
 				rest := field(strings.Join(words[min(len(words), strings.Count(key, " ")+1):], " "))
 				if !date(rest).IsZero() || fact == "name" && strings.Contains(strings.Split(rest, " ")[0], ".") && len(words) < 5 {
 					values[key] = rest

@@ -182,30 +182,46 @@ func objects(a answer, r *lookup.Registration) {
 	r.Created, r.Changed = date(main.first("created")), date(main.first("last modified"))
 	add(&r.Status, main.first("status"))
 
-	handles := map[string]object{}
-	for _, o := range list {
+	handles := handles{}
+	for i, o := range list {
 		for _, h := range o.all("nic hdl", "nic hdl br", "organisation", "irt") {
-			if h = strings.ToLower(field(h)); handles[h] == nil {
-				handles[h] = o
+			if _, ok := handles[strings.ToLower(field(h))]; !ok {
+				handles[strings.ToLower(field(h))] = i
 			}
 		}
 	}
-	if org := handles[strings.ToLower(main.first("org"))]; org != nil && org.first("org name") != "" {
-		r.Organisation = org.first("org name")
+	for _, org := range handles.named(list, main, "org") {
+		if name := org.first("org name"); name != "" {
+			r.Organisation = name
+		}
 	}
 	if abuse := abuseContact(a, list, main, handles); len(abuse.Addresses) > 0 {
 		addContact(r, abuse)
 	}
 	for _, as := range [][2]string{{"admin c", "administrative"}, {"tech c", "technical"}, {"owner c", "registrant"}} {
-		for _, h := range main.all(as[0]) {
-			if o := handles[strings.ToLower(field(h))]; o != nil {
-				addContact(r, o.contact(as[1], "e mail"))
-			}
+		for _, o := range handles.named(list, main, as[0]) {
+			addContact(r, o.contact(as[1], "e mail"))
 		}
 	}
 }
 
-func abuseContact(a answer, list []object, main object, handles map[string]object) lookup.RegistryContact {
+// handles says at which place in the answer the object of a handle is.
+type handles map[string]int
+
+// named returns the objects that an object names under some keys, each once and
+// MaxRegistryList at most: more would let an answer cost the square of its length.
+func (h handles) named(list []object, o object, keys ...string) (found []object) {
+	var places []int
+	for _, name := range o.all(keys...) {
+		if at, ok := h[strings.ToLower(field(name))]; ok && !slices.Contains(places, at) && len(places) < lookup.MaxRegistryList {
+			places = append(places, at)
+			found = append(found, list[at])
+		}
+	}
+	return found
+}
+
+func abuseContact(a answer, list []object, main object, handles handles) lookup.RegistryContact {
 	said := lookup.RegistryContact{Roles: []string{"abuse"}}
 	for _, comment := range a.comments {
 		// % Abuse contact for '192.0.2.0 - 192.0.2.255' is 'abuse@example.net'
@@ -218,14 +234,7 @@ func abuseContact(a answer, list []object, main object, handles map[string]objec
 	if len(said.Addresses) > 0 {
 		return said
 	}
-	to := func(o object, keys ...string) (found []object) {
-		for _, h := range o.all(keys...) {
-			if named := handles[strings.ToLower(field(h))]; named != nil {
-				found = append(found, named)
-			}
-		}
-		return found
-	}
+	to := func(o object, keys ...string) []object { return handles.named(list, o, keys...) }
 	levels := []struct {
 		of        []object
 		mailboxes []string

@@ -49,12 +49,13 @@ func (a answer) has(keys ...string) bool {
 
 // hints adds the addresses of remarks on abuse that are no contacts yet.
 func hints(a answer, r *lookup.Registration) {
+	abuse := r.Abuse()
 	for _, e := range a.entries {
 		if e.key != "remarks" && e.key != "comment" && e.key != "descr" {
 			continue
 		}
 		for _, address := range lookup.RegistryHints(e.value) {
-			if !slices.ContainsFunc(r.Abuse(), func(b string) bool { return strings.EqualFold(address, b) }) {
+			if !slices.ContainsFunc(abuse, func(b string) bool { return strings.EqualFold(address, b) }) {
 				add(&r.Hints, address)
 			}
 		}
