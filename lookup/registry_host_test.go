@@ -66,6 +66,8 @@ func TestHost(t *testing.T) {
 	require.Len(t, answer.Missing, 3)
 	require.ErrorIs(t, answer.Missing[0], broken)
 	require.ErrorIs(t, answer.Missing[2], lookup.ErrNoServer)
+	answer = registries(t, lookup.RegistriesConfig{Resolver: names{lookup.ErrNoServer}, Registries: []lookup.Registry{range24}}).Host(t.Context(), netip.MustParseAddr("192.0.2.77"))
+	require.Len(t, answer.Missing, 1, "names; that no zone for origins is configured is nothing missing")
 	answer = registries(t, lookup.RegistriesConfig{Registries: []lookup.Registry{range24}}).Host(t.Context(), netip.MustParseAddr("192.0.2.77"))
 	require.Empty(t, answer.Names)
 	require.Empty(t, answer.Missing)

@@ -166,6 +166,9 @@ func TestMemory(t *testing.T) {
 				answer, err := r.Ask(t.Context(), question("192.0.2.7/32"))
 				require.ErrorIs(t, err, test.err)
 				require.EqualValues(t, 1+i/3, one.asked.Load(), i)
+				if !errors.Is(test.err, lookup.ErrUnknown) {
+					require.Equal(t, []string{"a@example.org"}, answer.Abuse())
+				}
 				if len(answer.Contacts) > 0 {
 					answer.Contacts[0].Addresses[0] = "changed by the caller"
 				}
@@ -242,9 +245,12 @@ func TestSlowRegistry(t *testing.T) {
 // also when that one has left.
 func TestTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		one := &registry{ask: func(context.Context, lookup.Question) (lookup.Registration, error) {
-			time.Sleep(5 * time.Second)
-			return lookup.Registration{Server: "x"}, nil
+		one := &registry{ask: func(ctx context.Context, _ lookup.Question) (lookup.Registration, error) {
+			select {
+			case <-time.After(5 * time.Second):
+			case <-ctx.Done():
+			}
+			return lookup.Registration{Server: "x"}, ctx.Err()
 		}}
 		r := registries(t, lookup.RegistriesConfig{Registries: []lookup.Registry{one}})
 		first, leave := context.WithCancel(t.Context())

@@ -99,6 +99,11 @@ func TestBootstrap(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
+	require.NoError(t, b.Read(strings.NewReader(`{"version":"1.0","services":[[["192.0.2.0/24","org"],["http://127.0.0.1:1/"]]]}`)))
+	for _, q := range []lookup.Question{address("192.0.2.7"), {Domain: "example.org"}} {
+		_, err := client(t, rdap.Config{Bootstrap: b}).Ask(t.Context(), q)
+		require.NoError(t, err, "entries read first win")
+	}
 	for file, want := range map[string]string{
 		``: "no such file", `[]`: "no such file", `{"version":"2.0"}`: "version", strings.Repeat(" ", 8<<20+1): "more than",
 		`{"version":"1.0","services":[[["org"]]]}`:                                           "1 lists",
@@ -128,6 +133,8 @@ func TestRedirects(t *testing.T) {
 		require.ErrorContains(t, err, "not allowed", where)
 		require.NotContains(t, err.Error(), "secret")
 	}
+	_, err = client(t, rdap.Config{Server: to("http://user:secret@" + strings.TrimPrefix(target.URL, "http://")).URL, Others: []string{target.URL}}).Ask(t.Context(), address("192.0.2.7"))
+	require.ErrorContains(t, err, "not allowed", "a password for a configured server")
 	_, err = client(t, rdap.Config{Server: to("?again").URL}).Ask(t.Context(), address("192.0.2.7"))
 	require.ErrorContains(t, err, "in a circle")
 	var n atomic.Int32

@@ -110,7 +110,12 @@ func TestReferrals(t *testing.T) {
 		require.Equal(t, noted, answer.Referral, "only configured servers are asked")
 		require.Empty(t, answer.Abuse(), "of a network that another registry has got")
 	}
-	answer, err := ask(whois.Server{Name: "first", Address: first("second")}, whois.Server{Name: "second", Address: second})
+	knows := serve(t, says("Domain Name: example.org\nRegistrar WHOIS Server: whois.example.org\nRegistrar Abuse Contact Email: enough@example.net\n"))
+	answer, err := ask(whois.Server{Name: "first", Address: knows}, target)
+	require.NoError(t, err)
+	require.Equal(t, "first", answer.Server, "who names an abuse contact has the last word")
+
+	answer, err = ask(whois.Server{Name: "first", Address: first("second")}, whois.Server{Name: "second", Address: second})
 	require.NoError(t, err)
 	require.Empty(t, answer.Referral, "no name of a host")
 
