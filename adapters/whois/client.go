@@ -186,6 +186,9 @@ func (c *Client) ask(ctx context.Context, s *server, q lookup.Question) (answer 
 		var readErr error
 		answer, readErr = Parse(data, s.charset)
 		answer.Server, answer.Fetched = s.Name, time.Now()
+		if errors.Is(readErr, lookup.ErrTooLong) {
+			long, readErr = true, nil
+		}
 		if unknown = errors.Is(readErr, lookup.ErrUnknown); unknown && err == nil {
 			return nil
 		}
@@ -198,7 +201,7 @@ func (c *Client) ask(ctx context.Context, s *server, q lookup.Question) (answer 
 	case err != nil:
 		return answer, fmt.Errorf("whois: %s: %w", s.Name, err)
 	case long:
-		return answer, fmt.Errorf("whois: %s: %w: more than %d bytes", s.Name, lookup.ErrTooLong, c.config.MaxBytes)
+		return answer, fmt.Errorf("whois: %s: %w: more than %d bytes or %d lines", s.Name, lookup.ErrTooLong, c.config.MaxBytes, maxLines)
 	case unknown:
 		return answer, fmt.Errorf("whois: %w: %s at %s", lookup.ErrUnknown, q, s.Name)
 	}

@@ -52,6 +52,7 @@ func (e entry) full() string {
 type answer struct {
 	entries  []entry
 	comments []string // lines that begin with % or #
+	long     bool     // more than maxLines: the rest is not read
 }
 
 // lines takes an answer apart.
@@ -68,6 +69,7 @@ func lines(text string) answer {
 	n := 0
 	for line := range strings.Lines(text) {
 		if n++; n > maxLines {
+			a.long = true
 			break
 		}
 		line = strings.TrimRightFunc(strings.ReplaceAll(line, "\t", "        "), unicode.IsSpace)

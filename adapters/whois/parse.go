@@ -14,7 +14,8 @@ import (
 // Parse reads an answer. The charset is that of an answer that is no UTF-8; nil is
 // windows-1252.
 //
-// It is ErrUnknown when the answer says that there is no such entry. Other
+// It is ErrUnknown when the answer says that there is no such entry, and
+// ErrTooLong, with what was read, when there are more than 10,000 lines. Other
 // errors say that the server refuses to answer for now, or that nothing in the
 // answer is understood; they come with the text.
 func Parse(data []byte, charset encoding.Encoding) (lookup.Registration, error) {
@@ -33,6 +34,9 @@ func Parse(data []byte, charset encoding.Encoding) (lookup.Registration, error) 
 	switch {
 	case free(a, r), bare(r) && says(text) == denied:
 	case r.First.IsValid() || r.Name != "" || r.Handle != "" || r.Referral != "" || len(r.Origins) > 0:
+		if a.long {
+			return r, fmt.Errorf("whois: %w: more than %d lines", lookup.ErrTooLong, maxLines)
+		}
 		return r, nil
 	case says(text) == refused:
 		return r, errors.New("whois: the server refuses to answer for now")

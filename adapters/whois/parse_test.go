@@ -1,6 +1,7 @@
 package whois_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -90,6 +91,17 @@ func TestSmallestNetwork(t *testing.T) {
 	require.False(t, parse(t, "inetnum: 192.0.2.9 - 2001:db8::1\nnetname: X\n").First.IsValid())
 }
 
+// TestLongAnswer reads 10,000 lines and says that there are more, and names each contact once.
+func TestLongAnswer(t *testing.T) {
+	network := "inetnum: 192.0.2.0 - 192.0.2.255\nnetname: EXAMPLE\n"
+	contact := "\nrole: Somebody\nnic-hdl: A-1\nabuse-mailbox: a@example.org\n"
+	r := parse(t, network+strings.Repeat("tech-c: A-1\n", 9000)+contact)
+	require.Len(t, r.Contacts, 2, "for abuse, and technical")
+	r, err := whois.Parse([]byte(network+contact+strings.Repeat("\n", 10_000)), nil)
+	require.ErrorIs(t, err, lookup.ErrTooLong)
+	require.Equal(t, []string{"a@example.org"}, r.Abuse())
+}
+
 func TestDomain(t *testing.T) {
 	want := lookup.Registration{
 		Name: "example.org", Registrar: "Example Registrar", Organisation: "Example Org", NameServers: []string{"ns1.example.org", "ns2.example.net"},
@@ -103,8 +115,11 @@ func TestDomain(t *testing.T) {
 		"sections": "    Domain name:\n        example.org\n\n    Registrant:\n        Example Org\n        Street 1\n\n    Registrar:\n        Example Registrar\n        URL: https://www.example\n\n    Relevant dates:\n        Registered on: 03-Feb-2001\n        Expiry date:  03-Feb-2030\n        Last updated:  03-Feb-2020\n\n    Registration status:\n        clientHold\n        ok\n\n    Name servers:\n        ns1.example.org  192.0.2.1\n        ns2.example.net\n",
 		"two languages": "Nome / Domain Name: example.org\nData / Creation Date (dd/mm/yyyy): 03/02/2001\nData / Updated Date (dd/mm/yyyy): 03/02/2020\nData / Expiration Date (dd/mm/yyyy): 03/02/2030\n" +
 			"Estado / Status: clientHold,ok\nTitular / Registrant: Example Org\nRegistrar: Example Registrar\nNome / Nameservers: ns1.example.org\nNome / Nameservers: ns2.example.net\n",
-		"headings": "Domain: example.org\nStatus: clientHold, ok\nCreated: 2001-02-03 00:00:00\nLast Update: 2020-02-03 00:00:00\nExpire Date: 2030-02-03\n\nRegistrant\n  Organization: Example Org\n  Created: 1999-01-01\n\nRegistrar\n  Organization: Example Registrar\n  Name: EX-REG\n\nNameservers\n  ns1.example.org\n  ns2.example.net\n",
-		"no colon": "Domain EXAMPLE.ORG (ACTIVE)\nStatus: clientHold, ok\nRegistrar Name: Example Registrar\nHolder: Example Org\nRecord created on 2001-02-03\nRecord last updated on 2020-02-03\nRecord expires on 2030-02-03 00:00:00 (UTC+8)\nDNS: example.org ns1.example.org\nDNS: ns2.example.net\n",
+		"flat headings": "Domain:\nname: example.org\nstatus: clientHold, ok\nregistered: 2001-02-03 00:00:00 +00:00\nchanged: 2020-02-03\nexpire: 2030-02-03\n\n" +
+			"Registrant:\nname: Example Org\nchanged: 1999-01-01\n\nRegistrar:\nname: Example Registrar\nphone: +1.5550100\n\nName servers:\nnserver: ns1.example.org\nnserver: ns2.example.net\n",
+		"contact first": "Registrant:\n  Organization: Example Org\n  Created: 1999-01-01\n\nDomain: example.org\nStatus: clientHold, ok\nCreated: 2001-02-03\nModified: 2020-02-03\nExpires: 2030-02-03\nRegistrar: Example Registrar\nNameservers: ns1.example.org, ns2.example.net\n",
+		"headings":      "Domain: example.org\nStatus: clientHold, ok\nCreated: 2001-02-03 00:00:00\nLast Update: 2020-02-03 00:00:00\nExpire Date: 2030-02-03\n\nRegistrant\n  Organization: Example Org\n  Created: 1999-01-01\n\nRegistrar\n  Organization: Example Registrar\n  Name: EX-REG\n\nNameservers\n  ns1.example.org\n  ns2.example.net\n",
+		"no colon":      "Domain EXAMPLE.ORG (ACTIVE)\nStatus: clientHold, ok\nRegistrar Name: Example Registrar\nHolder: Example Org\nRecord created on 2001-02-03\nRecord last updated on 2020-02-03\nRecord expires on 2030-02-03 00:00:00 (UTC+8)\nDNS: example.org ns1.example.org\nDNS: ns2.example.net\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := parse(t, text)
