@@ -182,6 +182,7 @@ func TestBadServers(t *testing.T) {
 		"down":          {closed.Addr().String(), nil, false},
 		"hangs":         {serve(t, hang), context.DeadlineExceeded, true},
 		"endless lines": {serve(t, endless(network+"\n")), lookup.ErrTooLong, true},
+		"many lines":    {serve(t, says(network+strings.Repeat("\n", 10_000))), lookup.ErrTooLong, true},
 		"endless line":  {serve(t, endless("x")), nil, false},
 		"empty":         {serve(t, says("")), nil, false},
 		"refuses":       {serve(t, says("%ERROR:201: access denied, query limit exceeded\n")), nil, false},
