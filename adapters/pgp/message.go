@@ -1,0 +1,243 @@
+package pgp
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+
+	"github.com/airtight-csirt/airtight/mail"
+)
+
+const (
+	maxRecipients = 200 // session keys of one message: each hidden one costs a try with each of our keys
+	maxSignatures = 10  // of one part; more are not checked
+	clockSkew     = time.Hour
+)
+
+// reading is what an Open needs of one mail.
+type reading struct {
+	ring   *Keyring
+	now    time.Time
+	budget int64  // bytes that may still be decrypted
+	from   string // the only author; empty if there is none
+}
+
+// message opens a binary OpenPGP message. text is nil unless all of it was read
+// and is intact.
+func (r *reading) message(binary []byte, layer *mail.Layer) (text []byte) {
+	encrypted, ids := recipients(binary)
+	for _, id := range ids {
+		layer.Recipients = append(layer.Recipients, keyID(id))
+	}
+	layer.Encrypted = encrypted
+	fail := func(d mail.Decryption, format string, args ...any) []byte {
+		layer.Why = append(layer.Why, fmt.Sprintf(format, args...))
+		if encrypted {
+			layer.Decryption = d
+		} else {
+			layer.Signatures = append(layer.Signatures, mail.Signature{State: mail.Unreadable, Why: layer.Why[len(layer.Why)-1]})
+		}
+		return nil
+	}
+	if len(ids) > maxRecipients {
+		layer.Recipients = nil
+		return fail(mail.TooLarge, "It is encrypted to more than %d keys.", maxRecipients)
+	}
+	limit := r.budget
+	details, err := openpgp.ReadMessage(bytes.NewReader(binary), openers(r.ring.all()), nil, &packet.Config{
+		Time:                       func() time.Time { return r.now },
+		MaxDecompressedMessageSize: &limit,
+	})
+	if err != nil {
+		return r.refuse(err, fail)
+	}
+	text, err = io.ReadAll(io.LimitReader(details.UnverifiedBody, limit+1))
+	if int64(len(text)) > limit || errors.Is(err, pgperrors.ErrMessageTooLarge) {
+		return fail(mail.TooLarge, "Its text is larger than the %d bytes that are left of the limit.", limit)
+	}
+	if err != nil {
+		return r.refuse(err, fail)
+	}
+	r.budget -= int64(len(text))
+	if encrypted {
+		layer.Decryption = mail.Decrypted
+	}
+	switch {
+	case !details.IsSigned:
+	case len(details.UnverifiedSignatures) == 0:
+		why := "the signature that was announced is missing"
+		if details.SignatureError != nil {
+			why = "it cannot be read: " + details.SignatureError.Error()
+		}
+		layer.Signatures = append(layer.Signatures, mail.Signature{State: mail.Unreadable, KeyID: keyID(details.SignedByKeyId), Why: why})
+	default:
+		layer.Signatures = append(layer.Signatures, r.check(text, details.UnverifiedSignatures)...)
+	}
+	if text == nil {
+		text = []byte{}
+	}
+	return text
+}
+
+// refuse says why a message cannot be opened.
+func (r *reading) refuse(err error, fail func(mail.Decryption, string, ...any) []byte) []byte {
+	var unsupported pgperrors.UnsupportedError
+	switch {
+	case errors.Is(err, pgperrors.ErrKeyIncorrect):
+		return fail(mail.NoKey, "None of the team's keys opens it.")
+	case errors.As(err, &unsupported):
+		return fail(mail.Unsupported, "%s.", err)
+	case errors.Is(err, pgperrors.ErrMessageTooLarge):
+		return fail(mail.TooLarge, "Its text is over the limit.")
+	}
+	return fail(mail.Damaged, "It was changed, or is cut short: %s.", err)
+}
+
+// recipients looks at the packets before the encrypted data (RFC 9580 5.1).
+func recipients(binary []byte) (encrypted bool, ids []uint64) {
+	packets := packet.NewReader(bytes.NewReader(binary))
+	for len(ids) <= maxRecipients {
+		p, err := packets.Next()
+		if err != nil {
+			return encrypted, ids
+		}
+		switch p := p.(type) {
+		case *packet.EncryptedKey:
+			encrypted = true
+			ids = append(ids, p.KeyId)
+		case *packet.SymmetricKeyEncrypted, *packet.SymmetricallyEncrypted, *packet.AEADEncrypted:
+			encrypted = true
+			if _, password := p.(*packet.SymmetricKeyEncrypted); !password {
+				return encrypted, ids
+			}
+		case *packet.Compressed, *packet.LiteralData, *packet.OnePassSignature:
+			return encrypted, ids
+		}
+	}
+	return encrypted, ids
+}
+
+// detached checks the signatures in a detached signature block.
+func (r *reading) detached(signed, binary []byte) []mail.Signature {
+	sigs, err := signaturePackets(binary)
+	list := r.check(signed, sigs)
+	if err != nil || len(sigs) == 0 {
+		why := "there is no signature in it"
+		if err != nil {
+			why = "it cannot be read: " + err.Error()
+		}
+		list = append(list, mail.Signature{State: mail.Unreadable, Why: why})
+	}
+	return list
+}
+
+func signaturePackets(binary []byte) (sigs []*packet.Signature, err error) {
+	packets := packet.NewReader(bytes.NewReader(binary))
+	for len(sigs) <= maxSignatures {
+		p, err := packets.Next()
+		if errors.Is(err, io.EOF) {
+			return sigs, nil
+		}
+		if err != nil {
+			return sigs, err
+		}
+		sig, ok := p.(*packet.Signature)
+		if !ok {
+			return sigs, fmt.Errorf("a packet %T is in it, and is no signature", p)
+		}
+		sigs = append(sigs, sig)
+	}
+	return sigs, nil
+}
+
+// check checks each signature on its own.
+func (r *reading) check(signed []byte, sigs []*packet.Signature) (list []mail.Signature) {
+	for i, sig := range sigs {
+		if i == maxSignatures {
+			list = append(list, mail.Signature{State: mail.Unreadable, Why: fmt.Sprintf("there are more than %d signatures; the others were not checked", maxSignatures)})
+			break
+		}
+		list = append(list, r.checkOne(signed, sig))
+	}
+	return list
+}
+
+func (r *reading) checkOne(signed []byte, sig *packet.Signature) mail.Signature {
+	v := mail.Signature{State: mail.Unreadable, Made: sig.CreationTime.UTC()}
+	if sig.IssuerKeyId == nil {
+		v.Why = "it does not say which key made it"
+		return v
+	}
+	v.KeyID = keyID(*sig.IssuerKeyId)
+	if sig.SigType != packet.SigTypeBinary && sig.SigType != packet.SigTypeText {
+		v.Why = fmt.Sprintf("a signature of type %#02x is not about a text", int(sig.SigType))
+		return v
+	}
+	if !proves(sig.Hash) {
+		v.State, v.Why = mail.Weak, fmt.Sprintf("the hash %s proves nothing any more", sig.Hash)
+		return v
+	}
+	candidates := r.ring.byID(*sig.IssuerKeyId)
+	if len(candidates) == 0 {
+		v.State, v.Why = mail.KeyUnknown, "the team does not have the key"
+		return v
+	}
+	var b bytes.Buffer
+	if err := sig.Serialize(&b); err != nil {
+		v.Why = "it cannot be read: " + err.Error()
+		return v
+	}
+	at := r.now
+	if sig.CreationTime.After(at) && sig.CreationTime.Before(at.Add(clockSkew)) {
+		at = sig.CreationTime // the clocks of two machines
+	}
+	for _, k := range candidates { // ids may collide: the signature itself decides
+		_, signer, err := openpgp.VerifyDetachedSignature(openpgp.EntityList{k.entity}, bytes.NewReader(signed), bytes.NewReader(b.Bytes()), &packet.Config{Time: func() time.Time { return at }})
+		switch {
+		case signer == nil && errors.Is(err, pgperrors.ErrUnknownIssuer):
+			v.State, v.Why = mail.KeyUnfit, "the key may not sign mail"
+			continue
+		case signer == nil:
+			v.State, v.Why = mail.Bad, "the text or the signature was changed"
+			continue
+		}
+		v.State, v.Why = judge(err)
+		v.Fingerprint, v.Signers = k.fingerprint(), append([]string(nil), k.addresses...)
+		for _, a := range k.addresses {
+			v.Sender = v.Sender || r.from != "" && a == r.from
+		}
+		return v
+	}
+	return v
+}
+
+// judge says what is wrong with a signature that is intact.
+func judge(err error) (mail.SignatureState, string) {
+	switch {
+	case err == nil:
+		return mail.Good, ""
+	case errors.Is(err, pgperrors.ErrKeyExpired):
+		return mail.KeyExpired, "the key has expired"
+	case errors.Is(err, pgperrors.ErrKeyRevoked):
+		return mail.KeyRevoked, "the key was revoked"
+	case errors.Is(err, pgperrors.ErrSignatureExpired):
+		return mail.SignatureExpired, "the signature has expired, or is from the future"
+	}
+	return mail.KeyUnfit, err.Error()
+}
+
+// proves reports whether nobody can make two texts of one such hash.
+func proves(h crypto.Hash) bool {
+	switch h {
+	case crypto.SHA224, crypto.SHA256, crypto.SHA384, crypto.SHA512, crypto.SHA3_256, crypto.SHA3_512:
+		return true
+	}
+	return false
+}
