@@ -15,6 +15,6 @@
 //
 // Of gopenpgp it uses keys and armour. Messages are read and written with
 // go-crypto, on which gopenpgp stands: gopenpgp does not tell which key signed,
-// has one clock for the whole program, signs text with dashes wrongly, and takes
-// no secret key whose main part is kept offline.
+// has one clock for the whole program, and takes no secret key whose main part is
+// kept offline.
 package pgp

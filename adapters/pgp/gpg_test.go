@@ -42,7 +42,7 @@ func newGnuPG(t testing.TB) *gnupg {
 // run returns what gpg writes, its status lines, and whether it was content.
 func (g *gnupg) run(input []byte, args ...string) (out []byte, status string, ok bool) {
 	g.t.Helper()
-	cmd := exec.Command("gpg", append([]string{"--homedir", g.home, "--batch", "--no-tty", "--yes", "--trust-model", "always", "--pinentry-mode", "loopback", "--status-fd", "2"}, args...)...)
+	cmd := exec.Command("gpg", append([]string{"--homedir", g.home, "--batch", "--no-tty", "--yes", "--lock-never", "--trust-model", "always", "--pinentry-mode", "loopback", "--status-fd", "2"}, args...)...)
 	cmd.Stdin = bytes.NewReader(input)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -246,7 +246,7 @@ func oursToGnuPG(t *testing.T, g *gnupg, p *PGP, text, do string, inline bool) {
 		require.Len(t, opened.Layers, 1)
 	}
 	require.True(t, opened.Layers[0].Whole)
-	require.Equal(t, read(t, raw, inline), read(t, opened.Mail, inline))
+	require.Equal(t, read(t, raw, false), read(t, opened.Mail, false))
 	if do != "encrypt" {
 		signature, ok := opened.Signed()
 		require.True(t, ok, "%+v", opened.Layers)

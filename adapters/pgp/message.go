@@ -50,16 +50,18 @@ func (r *reading) message(binary []byte, layer *mail.Layer) (text []byte) {
 		layer.Recipients = nil
 		return fail(mail.TooLarge, "It is encrypted to more than %d keys.", maxRecipients)
 	}
-	limit := r.budget
+	// The text is limited by us, so that too much of it is known from damage; the
+	// library's limit, a little above, is for what comes before it.
+	limit, outer := r.budget, r.budget+64<<10
 	details, err := openpgp.ReadMessage(bytes.NewReader(binary), openers(r.ring.all()), nil, &packet.Config{
 		Time:                       func() time.Time { return r.now },
-		MaxDecompressedMessageSize: &limit,
+		MaxDecompressedMessageSize: &outer,
 	})
 	if err != nil {
 		return r.refuse(err, fail)
 	}
 	text, err = io.ReadAll(io.LimitReader(details.UnverifiedBody, limit+1))
-	if int64(len(text)) > limit || errors.Is(err, pgperrors.ErrMessageTooLarge) {
+	if int64(len(text)) > limit {
 		return fail(mail.TooLarge, "Its text is larger than the %d bytes that are left of the limit.", limit)
 	}
 	if err != nil {
@@ -94,8 +96,6 @@ func (r *reading) refuse(err error, fail func(mail.Decryption, string, ...any) [
 		return fail(mail.NoKey, "None of the team's keys opens it.")
 	case errors.As(err, &unsupported):
 		return fail(mail.Unsupported, "%s.", err)
-	case errors.Is(err, pgperrors.ErrMessageTooLarge):
-		return fail(mail.TooLarge, "Its text is over the limit.")
 	}
 	return fail(mail.Damaged, "It was changed, or is cut short: %s.", err)
 }

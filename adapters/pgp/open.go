@@ -129,6 +129,10 @@ func (w *walk) entity(ctx context.Context, e entity, at place, whole bool) []byt
 		if len(kids) == 2 && e.mediaType == "multipart/signed" && kids[1].mediaType == "application/pgp-signature" {
 			return w.signed(ctx, e, kids, at, whole)
 		}
+		if len(kids) != 2 && e.mediaType == "multipart/signed" && slices.ContainsFunc(kids, func(k entity) bool { return k.mediaType == "application/pgp-signature" }) {
+			why := fmt.Sprintf("there are %d parts where RFC 3156 5 has two", len(kids))
+			w.layer("mime", at, false).Signatures = []mail.Signature{{State: mail.Unreadable, Why: why}}
+		}
 		return w.multipart(ctx, e, parts, kids, at, whole)
 	case e.mediaType == "text/plain" || e.mediaType == "application/pgp":
 		return w.text(ctx, e, at, whole)

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
-	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/ProtonMail/gopenpgp/v2/armor"
 
@@ -123,16 +122,16 @@ func (s sealing) signed(e entity) (head, body []byte, err error) {
 	if err := openpgp.DetachSign(&signature, s.signer.entity, bytes.NewReader(part), s.packetConfig()); err != nil {
 		return nil, nil, fmt.Errorf("pgp: signing with %s: %w", s.signer.fingerprint(), err)
 	}
-	packets, err := signaturePackets(signature.Bytes())
-	if err != nil || len(packets) != 1 {
-		return nil, nil, fmt.Errorf("pgp: signing with %s: %d signatures, wanted one: %w", s.signer.fingerprint(), len(packets), err)
+	hash, err := hashOf(signature.Bytes())
+	if err != nil {
+		return nil, nil, err
 	}
 	armoured, err := armour(signature.Bytes(), "PGP SIGNATURE")
 	if err != nil {
 		return nil, nil, err
 	}
 	mark := boundaryFor(part)
-	head = fmt.Appendf(nil, "Content-Type: multipart/signed; micalg=%s;\r\n protocol=\"application/pgp-signature\";\r\n boundary=\"%s\"\r\n", micalg(packets[0].Hash), mark)
+	head = fmt.Appendf(nil, "Content-Type: multipart/signed; micalg=%s;\r\n protocol=\"application/pgp-signature\";\r\n boundary=\"%s\"\r\n", micalg(hash), mark)
 	body = fmt.Appendf(nil, "--%s\r\n%s\r\n--%s\r\n"+
 		"Content-Type: application/pgp-signature; name=\"signature.asc\"\r\nContent-Description: OpenPGP digital signature\r\n\r\n%s\r\n--%s--\r\n",
 		mark, part, mark, armoured, mark)
@@ -202,33 +201,46 @@ func (s sealing) inline(e entity) (head, body []byte, err error) {
 }
 
 // clearsign signs a text that stays readable (RFC 9580 7). The signature does
-// not cover blanks at the end of a line.
+// not cover blanks at the end of a line; they stay where they are. The library
+// has an encoder for this, but it takes those blanks away, and leaves out the
+// checksum without which GnuPG 2.2 reads past some armour.
 func (s sealing) clearsign(text []byte) ([]byte, error) {
-	now := s.config.Now()
-	key, ok := s.signer.entity.SigningKey(now)
-	if !ok {
-		return nil, fmt.Errorf("pgp: key %s does not sign", s.signer.fingerprint())
+	text = canonical(text)
+	text = bytes.TrimSuffix(text, []byte("\r\n"))
+	var signed, shown, signature bytes.Buffer
+	for i, line := range bytes.Split(text, []byte("\r\n")) {
+		if i > 0 {
+			signed.WriteString("\r\n")
+		}
+		signed.Write(bytes.TrimRight(line, " \t"))
+		if bytes.HasPrefix(line, []byte("-")) || bytes.HasPrefix(line, []byte("From ")) {
+			shown.WriteString("- ")
+		}
+		shown.Write(line)
+		shown.WriteString("\r\n")
 	}
-	var b bytes.Buffer
-	w, err := clearsign.Encode(&b, key.PrivateKey, s.packetConfig())
-	if err == nil {
-		_, err = w.Write(text)
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
+	if err := openpgp.DetachSignText(&signature, s.signer.entity, &signed, s.packetConfig()); err != nil {
 		return nil, fmt.Errorf("pgp: signing with %s: %w", s.signer.fingerprint(), err)
 	}
-	// QUIRK: GnuPG 2.2 reads past armour without a checksum, which the library
-	// writes here, where its base64 ends without padding.
-	at := bytes.LastIndex(b.Bytes(), []byte("-----BEGIN PGP SIGNATURE-----"))
-	signature, err := unarmour(b.Bytes()[max(at, 0):], maxMaterial)
+	hash, err := hashOf(signature.Bytes())
 	if err != nil {
 		return nil, err
 	}
-	armoured, err := armour(signature, "PGP SIGNATURE")
-	return append(canonical(b.Bytes()[:max(at, 0)]), armoured...), err
+	armoured, err := armour(signature.Bytes(), "PGP SIGNATURE")
+	if err != nil {
+		return nil, err
+	}
+	head := fmt.Appendf(nil, "-----BEGIN PGP SIGNED MESSAGE-----\r\nHash: %s\r\n\r\n", strings.ReplaceAll(hash.String(), "-", ""))
+	return slices.Concat(head, shown.Bytes(), armoured), nil
+}
+
+// hashOf returns the hash of the signature that was made.
+func hashOf(signature []byte) (gocrypto.Hash, error) {
+	packets, err := signaturePackets(signature)
+	if err != nil || len(packets) != 1 {
+		return 0, fmt.Errorf("pgp: %d signatures were made, wanted one: %w", len(packets), err)
+	}
+	return packets[0].Hash, nil
 }
 
 // armour writes armour with a checksum, and without the fields that name a program.
