@@ -15,6 +15,5 @@
 //
 // Of gopenpgp it uses keys and armour. Messages are read and written with
 // go-crypto, on which gopenpgp stands: gopenpgp does not tell which key signed,
-// has one clock for the whole program, and takes no secret key whose main part is
-// kept offline.
+// and has one clock for the whole program.
 package pgp

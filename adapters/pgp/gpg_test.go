@@ -32,6 +32,8 @@ func newGnuPG(t testing.TB) *gnupg {
 	}
 	home, err := os.MkdirTemp("", "gpg") // the path of a socket must be short
 	require.NoError(t, err)
+	// Few rounds for passphrases: what they protect here is worth nothing.
+	require.NoError(t, os.WriteFile(filepath.Join(home, "gpg-agent.conf"), []byte("s2k-count 65536\n"), 0o600))
 	t.Cleanup(func() {
 		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
 		_ = os.RemoveAll(home)

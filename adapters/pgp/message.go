@@ -3,6 +3,7 @@ package pgp
 import (
 	"bytes"
 	"crypto"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -39,8 +40,8 @@ func (r *reading) message(binary []byte, layer *mail.Layer) (text []byte) {
 	layer.Encrypted = encrypted
 	fail := func(d mail.Decryption, format string, args ...any) []byte {
 		layer.Why = append(layer.Why, fmt.Sprintf(format, args...))
-		if encrypted {
-			layer.Decryption = d
+		if encrypted || layer.Form == "mime" { // what RFC 3156 4 calls encrypted
+			layer.Encrypted, layer.Decryption = true, d
 		} else {
 			layer.Signatures = append(layer.Signatures, mail.Signature{State: mail.Unreadable, Why: layer.Why[len(layer.Why)-1]})
 		}
@@ -128,14 +129,36 @@ func recipients(binary []byte) (encrypted bool, ids []uint64) {
 func (r *reading) detached(signed, binary []byte) []mail.Signature {
 	sigs, err := signaturePackets(binary)
 	list := r.check(signed, sigs)
-	if err != nil || len(sigs) == 0 {
-		why := "there is no signature in it"
-		if err != nil {
-			why = "it cannot be read: " + err.Error()
-		}
-		list = append(list, mail.Signature{State: mail.Unreadable, Why: why})
+	switch old, ok := oldSignature(binary); {
+	case err != nil:
+		list = append(list, mail.Signature{State: mail.Unreadable, Why: "it cannot be read: " + err.Error()})
+	case len(sigs) == 0 && ok:
+		list = append(list, old)
+	case len(sigs) == 0:
+		list = append(list, mail.Signature{State: mail.Unreadable, Why: "there is no signature in it"})
 	}
 	return list
+}
+
+// oldSignature reads who made a signature of version 3 (RFC 4880 5.2.2), which
+// the library passes over. GnuPG made them until about 2010, with SHA-1.
+func oldSignature(signature []byte) (mail.Signature, bool) {
+	const tagSignature, length = 2, 17
+	p, err := packet.NewOpaqueReader(bytes.NewReader(signature)).Next()
+	if err != nil || p.Tag != tagSignature || len(p.Contents) < length || p.Contents[0] != 3 {
+		return mail.Signature{}, false
+	}
+	v := mail.Signature{
+		State: mail.Unreadable,
+		Why:   "it is of version 3, which is not checked any more",
+		Made:  time.Unix(int64(binary.BigEndian.Uint32(p.Contents[3:])), 0).UTC(),
+		KeyID: fmt.Sprintf("%X", p.Contents[7:15]),
+	}
+	if hash := p.Contents[16]; hash <= 3 { // MD5, SHA-1, RIPEMD-160 (RFC 9580 9.5)
+		v.State = mail.Weak
+		v.Why += ", and its hash proves nothing"
+	}
+	return v, true
 }
 
 func signaturePackets(binary []byte) (sigs []*packet.Signature, err error) {

@@ -328,7 +328,7 @@ func TestTimes(t *testing.T) {
 
 // TestBomb bounds what is decrypted, of all parts together.
 func TestBomb(t *testing.T) {
-	const size = 50 << 20
+	const size = 20 << 20
 	d := newDesk(t, Config{MaxBytes: 1 << 20})
 	c := config()
 	c.DefaultCompressionAlgo = packet.CompressionZLIB
@@ -384,15 +384,9 @@ func TestCharsets(t *testing.T) {
 	const head = header + "Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
 	latin := func(s string) string { return strings.ReplaceAll(s, "ü", "\xfc") }
 	for name, raw := range map[string]string{
-		"signed as sent":  head + clear(t, d, latin("Grüße\n")),
-		"signed in UTF-8": head + latin(clear(t, d, "Grüße\n")),
+		"signed as sent":  head + clear(t, d, latin("Grüsse\n")),
+		"signed in UTF-8": head + latin(clear(t, d, "Grüsse\n")),
 	} {
-		raw = strings.ReplaceAll(raw, "ß", "ss")
-		if name == "signed in UTF-8" {
-			raw = head + latin(clear(t, d, "Grüsse\n"))
-		} else {
-			raw = head + clear(t, d, latin("Grüsse\n"))
-		}
 		opened := open(t, d.PGP, []byte(raw))
 		require.Equal(t, "[message good]", fmt.Sprint(states(opened)), name)
 		require.Equal(t, "Grüsse\n", textOf(t, opened), name)
