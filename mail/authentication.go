@@ -310,6 +310,8 @@ func Author(in AuthorInput) Authorship {
 				say("The signer %s is not the sender.", cmp.Or(strings.Join(s.Signers, ", "), s.Fingerprint))
 			case !l.Whole:
 				say("%s signed only %s.", a.Address, l.Where)
+			case !l.Subject:
+				say("The signature with key %s does not cover the subject.", s.KeyID)
 			}
 		}
 	}

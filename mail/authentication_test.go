@@ -58,8 +58,8 @@ func TestResults(t *testing.T) {
 
 func TestReadResults(t *testing.T) {
 	for value, want := range map[string]string{ // the examples are those of RFC 8601 appendix B
-		"example.org 1; none": "[] true",
-		"example.com; spf=pass smtp.mailfrom=example.net":                                                        "[spf=pass example.net] true",
+		"example.org 1; none":                             "[] true",
+		"example.com; spf=pass smtp.mailfrom=example.net": "[spf=pass example.net] true",
 		"example.com; auth=pass (cram-md5) smtp.auth=sender@example.net;\r\n spf=pass smtp.mailfrom=example.net": "[auth=pass  spf=pass example.net] true",
 		"example.com; sender-id=fail header.from=example.com; dkim=pass (good signature) header.d=example.com":   "[sender-id=fail  dkim=pass example.com] true",
 		`example.com; dkim=pass reason="good; (really)" header.i=@mail-router.Example.NET.`:                      "[dkim=pass mail-router.example.net] true",
@@ -125,6 +125,7 @@ func TestAuthor(t *testing.T) {
 		{"dkim fails", from, AuthorInput{Contact: true, Results: []MethodResult{dkim("fail", "example.org")}}, Known, "nothing confirms"},
 		{"a stranger's domain", from, AuthorInput{Results: []MethodResult{dkim("pass", "example.org")}}, Stranger, "nobody that is known"},
 		{"signed", from, AuthorInput{Opened: layer(true, good)}, Signed, "signed it with key F"},
+		{"signed without the subject", from, AuthorInput{Opened: layer(true, good)}, Signed, "does not cover the subject"},
 		{"signed in part", from, AuthorInput{Contact: true, Opened: layer(false, good)}, Known, "signed only part 1"},
 		{"signed by another", from, AuthorInput{Contact: true, Opened: layer(true, notSender)}, Known, "not the sender"},
 		{"bad", from, AuthorInput{Contact: true, Opened: layer(true, of(Bad))}, Known, "is bad"},

@@ -35,7 +35,7 @@ func (w *walk) text(ctx context.Context, e entity, at place, whole bool) []byte 
 		var text []byte
 		switch {
 		case b.kind == signedBlock:
-			text = w.clearsigned(e, raw, layer)
+			text = w.clearsigned(e, raw, layer, alone)
 			if !alone {
 				continue
 			}
@@ -97,7 +97,7 @@ func (w *walk) inline(raw []byte, layer *mail.Layer) []byte {
 }
 
 // clearsigned checks a signed block (RFC 9580 7) and returns its text.
-func (w *walk) clearsigned(e entity, raw []byte, layer *mail.Layer) []byte {
+func (w *walk) clearsigned(e entity, raw []byte, layer *mail.Layer, alone bool) []byte {
 	decoded, _ := clearsign.Decode(raw)
 	if decoded == nil {
 		layer.Signatures = []mail.Signature{{State: mail.Unreadable, Why: "it is not of the form that RFC 9580 7 demands"}}
@@ -110,7 +110,7 @@ func (w *walk) clearsigned(e entity, raw []byte, layer *mail.Layer) []byte {
 		return nil
 	}
 	layer.Signatures = w.detached(decoded.Bytes, binary)
-	if len(layer.Signatures) > 0 && layer.Signatures[0].State == mail.Bad && !ascii(raw) {
+	if alone && layer.Signatures[0].State == mail.Bad && !ascii(raw) {
 		// QUIRK: some programs sign before they change the charset.
 		if again := w.inUTF8(e, binary); again != nil {
 			layer.Signatures = again
@@ -126,8 +126,8 @@ func (w *walk) inUTF8(e entity, signature []byte) []mail.Signature {
 	if len(m.Parts) == 0 {
 		return nil
 	}
-	decoded, rest := clearsign.Decode(m.Parts[0].Content)
-	if decoded == nil || bytes.Contains(rest, []byte("-----BEGIN PGP SIGNED MESSAGE-----")) {
+	decoded, _ := clearsign.Decode(m.Parts[0].Content)
+	if decoded == nil {
 		return nil
 	}
 	list := w.detached(decoded.Bytes, signature)

@@ -442,6 +442,14 @@ func (o openers) entities() openpgp.EntityList {
 	return entities(slices.DeleteFunc(slices.Clone(o), func(k *ringKey) bool { return !k.secret }))
 }
 
+// candidates returns the secret keys that are tried on a session key.
+func (o openers) candidates(id uint64) []openpgp.Key {
+	if id == 0 {
+		return o.DecryptionKeys()
+	}
+	return o.KeysById(id)
+}
+
 // KeysById implements [openpgp.KeyRing].
 func (o openers) KeysById(id uint64) []openpgp.Key { return o.entities().KeysById(id) }
 

@@ -17,8 +17,10 @@ import (
 )
 
 const (
-	maxRecipients = 200 // session keys of one message: each hidden one costs a try with each of our keys
+	maxRecipients = 200 // session keys of one message
+	maxTries      = 500 // session keys of one mail that our keys are tried on: a hidden one costs a try of each
 	maxSignatures = 10  // of one part; more are not checked
+	maxHashing    = 20  // times MaxBytes that are hashed for the signatures of one mail
 	clockSkew     = time.Hour
 )
 
@@ -27,6 +29,8 @@ type reading struct {
 	ring   *Keyring
 	now    time.Time
 	budget int64  // bytes that may still be decrypted
+	hashes int64  // bytes that may still be hashed
+	tries  int    // of our keys that were made
 	from   string // the only author; empty if there is none
 }
 
@@ -51,10 +55,17 @@ func (r *reading) message(binary []byte, layer *mail.Layer) (text []byte) {
 		layer.Recipients = nil
 		return fail(mail.TooLarge, "It is encrypted to more than %d keys.", maxRecipients)
 	}
+	ours := openers(r.ring.all())
+	for _, id := range ids {
+		r.tries += len(ours.candidates(id))
+	}
+	if r.tries > maxTries {
+		return fail(mail.TooLarge, "The mail has more than %d session keys to try.", maxTries)
+	}
 	// The text is limited by us, so that too much of it is known from damage; the
 	// library's limit, a little above, is for what comes before it.
 	limit, outer := r.budget, r.budget+64<<10
-	details, err := openpgp.ReadMessage(bytes.NewReader(binary), openers(r.ring.all()), nil, &packet.Config{
+	details, err := openpgp.ReadMessage(bytes.NewReader(binary), ours, nil, &packet.Config{
 		Time:                       func() time.Time { return r.now },
 		MaxDecompressedMessageSize: &outer,
 	})
@@ -222,6 +233,10 @@ func (r *reading) checkOne(signed []byte, sig *packet.Signature) mail.Signature 
 		at = sig.CreationTime // the clocks of two machines
 	}
 	for _, k := range candidates { // ids may collide: the signature itself decides
+		if r.hashes -= int64(len(signed)); r.hashes < 0 {
+			v.State, v.Why = mail.Unreadable, "the mail has more signatures of long texts than are checked"
+			return v
+		}
 		_, signer, err := openpgp.VerifyDetachedSignature(openpgp.EntityList{k.entity}, bytes.NewReader(signed), bytes.NewReader(b.Bytes()), &packet.Config{Time: func() time.Time { return at }})
 		switch {
 		case signer == nil && errors.Is(err, pgperrors.ErrUnknownIssuer):

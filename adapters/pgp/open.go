@@ -58,7 +58,7 @@ const (
 // Open implements [mail.Opener]. The only error is that of ctx.
 func (p *PGP) Open(ctx context.Context, raw []byte) (mail.Opened, error) {
 	root := cut(raw)
-	w := &walk{reading: reading{ring: p.ring, now: p.config.Now(), budget: p.config.MaxBytes, from: author(root)}}
+	w := &walk{reading: reading{ring: p.ring, now: p.config.Now(), budget: p.config.MaxBytes, hashes: maxHashing * p.config.MaxBytes, from: author(root)}}
 	opened := mail.Opened{Mail: w.entity(ctx, root, place{}, true), Layers: w.layers}
 	if err := ctx.Err(); err != nil {
 		return mail.Opened{Mail: raw}, err

@@ -344,6 +344,26 @@ func TestBomb(t *testing.T) {
 	require.Equal(t, "[part 1 partly decrypted part 2 partly decrypted part 3 partly too-large]", fmt.Sprint(states(opened)))
 }
 
+// TestWork bounds what a mail may cost: tries of our keys, and hashing.
+func TestWork(t *testing.T) {
+	d := newDesk(t, Config{MaxBytes: 1000})
+	var hidden bytes.Buffer
+	require.NoError(t, packet.SerializeEncryptedKeyWithHiddenOption(&hidden, d.team.Subkeys[0].PublicKey, packet.CipherAES256, make([]byte, 32), true, nil))
+	part := "Content-Type: text/plain\r\n\r\n" + string(armoured(t, bytes.Repeat(hidden.Bytes(), maxRecipients-1), messageBlock))
+	opened := open(t, d.PGP, []byte(header+multipart("mixed", "out", part, part, part)))
+	require.Equal(t, "[part 1 partly damaged part 2 partly damaged part 3 partly too-large]", fmt.Sprint(states(opened)))
+
+	text := strings.Repeat("x", 1500)
+	parts := []string{"Content-Type: text/x-log; name=a.log\r\n\r\n" + text}
+	for range 3 {
+		parts = append(parts, strings.Replace(detach(t, text, d.alice, d.alice, d.alice, d.alice, d.alice), "application/pgp-signature", "application/pgp-signature; name=a.log.sig", 1))
+	}
+	opened = open(t, d.PGP, []byte(header+multipart("mixed", "out", parts...)))
+	all := fmt.Sprint(states(opened))
+	require.Equal(t, maxHashing*1000/1500, strings.Count(all, "good"), all)
+	require.Equal(t, 15-maxHashing*1000/1500, strings.Count(all, "unreadable"), all)
+}
+
 // TestDeep does not follow nesting without end.
 func TestDeep(t *testing.T) {
 	d := newDesk(t, Config{})

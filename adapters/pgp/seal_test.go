@@ -61,13 +61,13 @@ func TestSealKeeps(t *testing.T) {
 	require.NoError(t, err)
 	const head = "From: alice@example.net\r\nTo: team@example.org\r\nSubject: x\r\nX-Folded: a\r\n b\r\nMIME-Version: 1.0\r\n"
 	for name, content := range map[string]string{
-		"eight bits":     "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße \r\nFrom here\r\n",
-		"no type":        "\r\nplain text \r\n",
-		"quoted":         "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\nFrom here\r\n",
-		"binary":         "Content-Type: application/x-log\r\nContent-Transfer-Encoding: binary\r\n\r\n\x00\x01\xff\x80 \r\n",
-		"several parts":  strings.TrimSuffix(multipart("mixed", "out", "Content-Type: text/plain; charset=utf-8\r\n\r\nGrüße \r\n-- \r\n", "Content-Type: application/x-log; name=a.log\r\n\r\nlog \xff\r\n"), "\r\n") + "\r\n",
+		"eight bits":    "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße \r\nFrom here\r\n",
+		"no type":       "\r\nplain text \r\n",
+		"quoted":        "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\nFrom here\r\n",
+		"binary":        "Content-Type: application/x-log\r\nContent-Transfer-Encoding: binary\r\n\r\n\x00\x01\xff\x80 \r\n",
+		"several parts": strings.TrimSuffix(multipart("mixed", "out", "Content-Type: text/plain; charset=utf-8\r\n\r\nGrüße \r\n-- \r\n", "Content-Type: application/x-log; name=a.log\r\n\r\nlog \xff\r\n"), "\r\n") + "\r\n",
 		"an attachment": multipart("mixed", "out", "\r\ntext", "Content-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\ntrailing \r\n"),
-		"long line":      "\r\n" + strings.Repeat("x", 2000) + "\r\n",
+		"long line":     "\r\n" + strings.Repeat("x", 2000) + "\r\n",
 	} {
 		raw := []byte(head + content)
 		want, err := mail.Parse(raw, mail.Limits{})
