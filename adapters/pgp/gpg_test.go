@@ -356,6 +356,22 @@ func TestGnuPGKeys(t *testing.T) {
 		}
 	}
 
+	// A hash that proves nothing, and a signature that expires.
+	for _, c := range []struct {
+		args []string
+		want mail.SignatureState
+	}{
+		{nil, mail.Good},
+		{[]string{"--digest-algo", "SHA1"}, mail.Weak},
+		{[]string{"--default-sig-expire", "1d"}, mail.Good},
+		{[]string{"--faked-system-time", "20260501T120000", "--ignore-time-conflict", "--ignore-valid-from", "--default-sig-expire", "1d"}, mail.SignatureExpired},
+	} {
+		signed := g.must([]byte("text\n"), append(c.args, "-u", "team@example.org", "--clearsign")...)
+		opened := open(t, p, append([]byte("From: team@example.org\r\n\r\n"), signed...))
+		require.Equal(t, c.want, opened.Layers[0].Signatures[0].State, "%v: %+v", c.args, opened.Layers)
+		require.Equal(t, c.want == mail.Good, opened.Layers[0].Signatures[0].Why == "")
+	}
+
 	// Revoked by its owner.
 	g.make("mallory@example.net", "curve25519", "")
 	signed := g.must([]byte("text\n"), "-u", "mallory@example.net", "--clearsign")

@@ -114,6 +114,8 @@ func TestAdd(t *testing.T) {
 		_, err := ring.Add("x@example.net", material)
 		require.Error(t, err)
 	}
+	_, err = ring.Add("x@example.net", bytes.Repeat(public(t, one), maxMaterial/len(public(t, one))+1))
+	require.ErrorContains(t, err, "allowed are")
 	_, err = ring.Add("alice", public(t, one))
 	require.ErrorContains(t, err, "allowed is name@example.org")
 }
@@ -165,6 +167,16 @@ func TestStates(t *testing.T) {
 	signOnly := newKey(t, "unfit@example.net", 0)
 	signOnly.Subkeys = nil
 	unfit := add("unfit@example.net", signOnly)
+	// The main key is fine, and the part that encrypts is not.
+	revokedPart := newKey(t, "revoked-part@example.net", 0)
+	require.NoError(t, revokedPart.RevokeSubkey(&revokedPart.Subkeys[0], packet.KeySuperseded, "", &packet.Config{Time: at(day0)}))
+	partRevoked := add("revoked-part@example.net", revokedPart)
+	expiredPart := newKey(t, "expired-part@example.net", 0)
+	week := uint32(7 * 24 * 3600)
+	sub := expiredPart.Subkeys[0]
+	sub.Sig.KeyLifetimeSecs = &week
+	require.NoError(t, sub.Sig.SignKey(sub.PublicKey, expiredPart.PrivateKey, &packet.Config{Time: at(day0)}))
+	partExpired := add("expired-part@example.net", expiredPart)
 	// One expired and one good key: the good one is used.
 	add("renewed@example.net", newKey(t, "renewed@example.net", 10))
 	add("renewed@example.net", newKey(t, "renewed@example.net", 0))
@@ -181,7 +193,7 @@ func TestStates(t *testing.T) {
 		require.Nil(t, sealed.Mail)
 		return sealed, refused
 	}
-	all := []string{"good@example.net", "expired@example.net", "revoked@example.net", "two@example.net", "unfit@example.net", "nobody@example.net", "renewed@example.net"}
+	all := []string{"good@example.net", "expired@example.net", "revoked@example.net", "two@example.net", "unfit@example.net", "nobody@example.net", "renewed@example.net", "revoked-part@example.net", "expired-part@example.net"}
 	_, refused := seal(mail.Always, all...)
 	want := []mail.KeyProblem{
 		{Address: "expired@example.net", Fingerprint: expired, State: mail.Expired, Why: "on 2026-05-11"},
@@ -190,6 +202,8 @@ func TestStates(t *testing.T) {
 		{Address: "two@example.net", Fingerprint: second, State: mail.Ambiguous, Why: "say which one with Prefer"},
 		{Address: "unfit@example.net", Fingerprint: unfit, State: mail.Unfit, Why: "no part of it encrypts"},
 		{Address: "nobody@example.net", State: mail.Missing},
+		{Address: "revoked-part@example.net", Fingerprint: partRevoked, State: mail.Revoked, Why: "no part of it encrypts any more"},
+		{Address: "expired-part@example.net", Fingerprint: partExpired, State: mail.Expired, Why: "no part of it encrypts any more"},
 	}
 	require.Equal(t, want, refused.Problems)
 
@@ -200,6 +214,7 @@ func TestStates(t *testing.T) {
 	require.Equal(t, letter(t, "x"), sealed.Mail)
 
 	require.False(t, ring.Prefer("good@example.net", second))
+	require.True(t, ring.Prefer("two@example.net", first))
 	require.True(t, ring.Prefer("Two@example.net", second))
 	sealed, refused = seal(mail.Always, "good@example.net", "TWO@example.net", "renewed@example.net")
 	require.Nil(t, refused)
@@ -221,7 +236,7 @@ func TestStates(t *testing.T) {
 	for _, info := range ring.Keys(day0.AddDate(0, 1, 0)) {
 		states[info.State]++
 	}
-	require.Equal(t, map[mail.KeyState]int{mail.Usable: 4, mail.Expired: 2, mail.Revoked: 1}, states)
+	require.Equal(t, map[mail.KeyState]int{mail.Usable: 4, mail.Expired: 3, mail.Revoked: 2}, states)
 }
 
 func subkeyID(ring *Keyring, fingerprint string) string {

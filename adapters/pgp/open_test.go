@@ -124,6 +124,10 @@ func TestOpen(t *testing.T) {
 			"[message" + strings.Repeat(" good", 10) + " unreadable]", text},
 		{"two authors", "From: alice@example.net, bob@example.net\r\n" + signed, "[message good-other]", text},
 		{"two From fields", "From: alice@example.net\r\n" + header + signed, "[message good-other]", text},
+		{"two From fields, one empty", "From:\r\n" + header + signed, "[message good-other]", text},
+		{"a signature about a key", header + multipart("signed", "sig", content, "Content-Type: application/pgp-signature\r\n\r\n"+string(armoured(t, selfSignature(t, d.alice), signatureBlock))), "[message unreadable]", text},
+		{"version 3, SHA-1", header + multipart("signed", "sig", content, oldPart(t, 2)), "[message weak]", text},
+		{"version 3, SHA-512", header + multipart("signed", "sig", content, oldPart(t, 10)), "[message unreadable]", text},
 		{"no signature", header + multipart("signed", "sig", content, "Content-Type: application/pgp-signature\r\n\r\n"), "[message unreadable]", text},
 		{"broken signature", header + multipart("signed", "sig", content, "Content-Type: application/pgp-signature\r\n\r\n-----BEGIN PGP SIGNATURE-----\r\n\r\nAAAA\r\n-----END PGP SIGNATURE-----\r\n"), "[message unreadable]", text},
 		{"a third part", header + multipart("signed", "sig", content, detach(t, content, d.alice), footer), "[message partly unreadable]", "Unsubscribe"},
@@ -152,6 +156,7 @@ func TestOpen(t *testing.T) {
 		{"inline both", inlineMail(encrypt(t, "Hello\r\n", config(), d.alice, d.team)), "[message decrypted good]", "Hello\n"},
 		{"inline beside other text", inlineMail("Before\r\n" + encrypt(t, "Hello\r\n", config(), d.alice, d.team) + "\r\nAfter\r\n"), "[message partly decrypted good]", "Before\n-----BEGIN PGP MESSAGE-----\nHello\n-----END PGP MESSAGE-----\nAfter\n"},
 		{"inline twice", inlineMail(encrypt(t, "One\n", config(), nil, d.team) + "\r\n" + encrypt(t, "Two\n", config(), nil, d.alice) + "\r\n"), "[message partly decrypted message partly no-key]", "One"},
+		{"inline many times", inlineMail(strings.Repeat(both+"\r\n", maxBlocks+1)), "[" + strings.TrimSpace(strings.Repeat("message partly decrypted good ", maxBlocks)) + "]", "192.0.2.7"},
 		{"inline quoted", inlineMail("> " + strings.ReplaceAll(both, "\r\n", "\r\n> ")), "[]", "> -----BEGIN PGP MESSAGE-----"},
 		{"inline cut short", inlineMail(both[:200]), "[message damaged]", "-----BEGIN PGP MESSAGE-----"},
 		{"inline, no armour", inlineMail("-----BEGIN PGP MESSAGE-----\r\n\r\n!!!!\r\n-----END PGP MESSAGE-----\r\n"), "[message damaged]", "!!!!"},
@@ -192,6 +197,27 @@ func TestOpen(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "log 1.txt", m.Parts[1].Name)
 	require.Equal(t, "log", string(m.Parts[1].Content))
+}
+
+// selfSignature is what a key says about itself.
+func selfSignature(t testing.TB, e *openpgp.Entity) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, e.PrimaryIdentity().SelfSignature.Serialize(&b))
+	return b.Bytes()
+}
+
+// oldPart is a signature of version 3 (RFC 4880 5.2.2).
+func oldPart(t testing.TB, hash byte) string {
+	t.Helper()
+	body := append([]byte{3, 5, 0, 0, 0, 0, 1}, "\x01\x23\x45\x67\x89\xab\xcd\xef"...)
+	body = append(body, 1, hash, 0, 0, 0, 1, 1)
+	packet := append([]byte{0x88, byte(len(body))}, body...)
+	old, ok := oldSignature(packet)
+	require.True(t, ok)
+	require.Equal(t, "0123456789ABCDEF", old.KeyID)
+	require.Equal(t, time.Unix(1, 0).UTC(), old.Made)
+	return "Content-Type: application/pgp-signature\r\n\r\n" + string(armoured(t, packet, signatureBlock))
 }
 
 func b64(s string) string {
@@ -273,10 +299,15 @@ func TestInner(t *testing.T) {
 		strings.Replace(signed, "Subject: inner", "Subject: forged", 1):                                                       "outer",
 		header + multipart("mixed", "out", "Content-Type: text/plain\r\n\r\nx", sealed(encrypt(t, hidden, nil, nil, d.team))): "outer",
 	} {
-		m, err := mail.Parse(open(t, d.PGP, []byte(raw)).Mail, mail.Limits{})
+		opened := open(t, d.PGP, []byte(raw))
+		m, err := mail.Parse(opened.Mail, mail.Limits{})
 		require.NoError(t, err)
 		require.Equal(t, subject, m.Subject)
+		require.Equal(t, subject == "inner", opened.Layers[len(opened.Layers)-1].Subject)
 	}
+	m, err = mail.Parse(open(t, d.PGP, []byte(header+sealed(encrypt(t, strings.Replace(signed[len(header):], "text\r\n", "changed\r\n", 1), nil, nil, d.team)))).Mail, mail.Limits{})
+	require.NoError(t, err)
+	require.Equal(t, "inner", m.Subject, "it was encrypted, whatever the signature below is worth")
 }
 
 // TestLater opens a mail once its keys are there.

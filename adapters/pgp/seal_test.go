@@ -64,7 +64,7 @@ func TestSealKeeps(t *testing.T) {
 		"eight bits":    "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße \r\nFrom here\r\n",
 		"no type":       "\r\nplain text \r\n",
 		"quoted":        "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\nFrom here\r\n",
-		"binary":        "Content-Type: application/x-log\r\nContent-Transfer-Encoding: binary\r\n\r\n\x00\x01\xff\x80 \r\n",
+		"binary":        "Content-Type: application/x-log\r\nContent-Transfer-Encoding: binary\r\n\r\n\x00\x01\r\xff\x80 \r\n",
 		"several parts": strings.TrimSuffix(multipart("mixed", "out", "Content-Type: text/plain; charset=utf-8\r\n\r\nGrüße \r\n-- \r\n", "Content-Type: application/x-log; name=a.log\r\n\r\nlog \xff\r\n"), "\r\n") + "\r\n",
 		"an attachment": multipart("mixed", "out", "\r\ntext", "Content-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\ntrailing \r\n"),
 		"long line":     "\r\n" + strings.Repeat("x", 2000) + "\r\n",
@@ -76,6 +76,11 @@ func TestSealKeeps(t *testing.T) {
 			sealed, err := d.Seal(context.Background(), raw, mail.SealRequest{Sign: mail.Always, Encrypt: encrypt, From: "alice@example.net", To: []string{"team@example.org"}})
 			require.NoError(t, err, name)
 			require.Equal(t, encrypt == mail.Never, ascii(sealed.Mail) && bytes.Contains(sealed.Mail, []byte("multipart/signed")), name)
+			for line := range strings.SplitSeq(string(sealed.Mail), "\r\n") {
+				require.LessOrEqual(t, len(line), 998, name)
+				require.False(t, strings.HasPrefix(line, "From "), name)
+				require.False(t, strings.HasSuffix(line, " ") && name != "an attachment", name)
+			}
 			opened := open(t, d.PGP, sealed.Mail)
 			_, ok := opened.Signed()
 			require.True(t, ok, "%s: %+v", name, opened.Layers)
