@@ -133,6 +133,10 @@ func (w *walk) entity(ctx context.Context, e entity, at place, whole bool) []byt
 			why := fmt.Sprintf("there are %d parts where RFC 3156 5 has two", len(kids))
 			w.layer("mime", at, false).Signatures = []mail.Signature{{State: mail.Unreadable, Why: why}}
 		}
+		if e.mediaType == "multipart/encrypted" && !strings.Contains(e.params["protocol"], "pkcs7") {
+			l := w.layer("mime", at, false)
+			l.Encrypted, l.Decryption, l.Why = true, mail.Damaged, []string{"It is not made as RFC 3156 4 demands."}
+		}
 		return w.multipart(ctx, e, parts, kids, at, whole)
 	case e.mediaType == "text/plain" || e.mediaType == "application/pgp":
 		return w.text(ctx, e, at, whole)
@@ -214,6 +218,7 @@ func (w *walk) replace(ctx context.Context, e entity, inner []byte, at place, wh
 		if bytes.Contains(inner, []byte("--"+b)) {
 			// It would end the multipart around it, and begin parts there.
 			l := &w.layers[layer]
+			l.Whole = false
 			l.Why = append(l.Why, "It has the boundary of the mail around it, and was left where it is.")
 			if l.Encrypted {
 				l.Decryption = mail.Unsupported
@@ -229,6 +234,12 @@ func (w *walk) replace(ctx context.Context, e entity, inner []byte, at place, wh
 		subject = -1
 	}
 	w.layers[layer].Subject = subject >= 0
+	return w.entity(ctx, cut(merge(e, part, subject)), at.below(1), whole)
+}
+
+// merge puts the content of a part into the place of e: of its header, the
+// fields of MIME, and the subject where that is a place in it.
+func merge(e, part entity, subject int) []byte {
 	var b bytes.Buffer
 	end := lineBreak(e.raw)
 	write := func(f field) {
@@ -247,10 +258,12 @@ func (w *walk) replace(ctx context.Context, e entity, inner []byte, at place, wh
 	}
 	b.WriteString(end)
 	b.Write(part.body)
-	return w.entity(ctx, cut(b.Bytes()), at.below(1), whole)
+	return b.Bytes()
 }
 
-// multipart opens each part for itself.
+// multipart opens each part for itself. Where one of them is all that a reader
+// sees, and was protected, it takes the place of the multipart: other programs
+// may find more parts in that than we do.
 func (w *walk) multipart(ctx context.Context, e entity, parts []span, kids []entity, at place, whole bool) []byte {
 	seen := 0
 	for _, k := range kids {
@@ -264,7 +277,15 @@ func (w *walk) multipart(ctx context.Context, e entity, parts []span, kids []ent
 	b.Write(e.raw[:len(e.raw)-len(e.body)])
 	changed := false
 	for i, k := range kids {
-		out := w.entity(ctx, k, at.below(i+1), whole && seen == 1 && len(kids) < maxParts && !isBlank(k))
+		alone, before := whole && seen == 1 && len(kids) < maxParts && !isBlank(k), len(w.layers)
+		out := w.entity(ctx, k, at.below(i+1), alone)
+		if alone && slices.ContainsFunc(w.layers[before:], func(l mail.Layer) bool { return l.Whole }) {
+			part, subject := cut(out), -1
+			if slices.ContainsFunc(w.layers[before:], func(l mail.Layer) bool { return l.Subject }) {
+				subject = slices.IndexFunc(part.fields, func(f field) bool { return f.name == "subject" })
+			}
+			return merge(e, part, subject)
+		}
 		b.Write(e.body[done:parts[i].start])
 		b.Write(out)
 		done = parts[i].end

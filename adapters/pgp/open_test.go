@@ -133,6 +133,7 @@ func TestOpen(t *testing.T) {
 		{"a third part", header + multipart("signed", "sig", content, detach(t, content, d.alice), footer), "[message partly unreadable]", "Unsubscribe"},
 		{"a footer of a list", header + multipart("mixed", "out", strings.TrimSuffix(signed, "\r\n"), footer), "[part 1 partly good]", text + "\nUnsubscribe"},
 		{"an empty footer", header + multipart("mixed", "out", strings.TrimSuffix(signed, "\r\n"), "Content-Type: text/plain\r\n\r\n\r\n-- \r\n"), "[part 1 good]", text},
+		{"an encrypted multipart of another make", header + multipart("encrypted", "enc", footer, version), "[message partly damaged]", "Unsubscribe"},
 		{"in an attached mail", header + multipart("mixed", "out", "Content-Type: message/rfc822\r\n\r\n"+header+sealed(both)), "[]", ""},
 
 		{"encrypted", header + sealed(encrypt(t, content, config(), nil, d.team)), "[message decrypted]", text},
@@ -275,6 +276,38 @@ func manyRecipients(t testing.TB, to *openpgp.Entity) string {
 	var one bytes.Buffer
 	require.NoError(t, packet.SerializeEncryptedKeyWithHiddenOption(&one, to.Subkeys[0].PublicKey, packet.CipherAES256, make([]byte, 32), true, nil))
 	return string(armoured(t, bytes.Repeat(one.Bytes(), maxRecipients+1), messageBlock))
+}
+
+// TestBeside hides a text where some programs see a part of its own and others
+// nothing. Whoever reads it must not be told that it was signed.
+func TestBeside(t *testing.T) {
+	d := newDesk(t, Config{})
+	const hidden = "Content-Type: text/plain\r\n\r\nBlock all of 198.51.100.0/24.\r\n"
+	signed := multipart("signed", "sig", content, detach(t, content, d.alice))
+	for name, raw := range map[string]string{
+		"before the first boundary": header + strings.Replace(multipart("mixed", "out", "Content-Type: text/plain\r\n\r\n", signed), "\r\n\r\n--out", "\r\n\r\n--out x\r\n"+hidden+"\r\n--out", 1),
+		"after the last":            header + multipart("mixed", "out", signed) + "--out x\r\n" + hidden,
+		"after the signature":       header + multipart("mixed", "out", signed+"--out x\r\n"+hidden),
+		"around what was signed":    header + multipart("signed", "sig", content, detach(t, content, d.alice)) + "--sig x\r\n" + hidden,
+		"before what was signed":    header + strings.Replace(signed, "\r\n\r\n--sig", "\r\n\r\n--sig x\r\n"+hidden+"\r\n--sig", 1),
+		"with the same boundary":    header + multipart("mixed", "192.0.2.7", signed) + "--192.0.2.7 x\r\n" + hidden,
+	} {
+		opened := open(t, d.PGP, []byte(raw))
+		require.NotEmpty(t, opened.Layers, name)
+		_, ok := opened.Signed()
+		require.False(t, ok && strings.Contains(textOf(t, opened), "Block all"), "%s: %+v\n%s", name, opened.Layers, opened.Mail)
+		require.Contains(t, textOf(t, opened), "192.0.2.7", name)
+	}
+	collision := strings.ReplaceAll(content, "192.0.2.7", "--out 192.0.2.7")
+	opened := open(t, d.PGP, []byte(header+multipart("mixed", "out", multipart("signed", "sig", collision, detach(t, collision, d.alice)))))
+	require.Equal(t, "[part 1 partly good]", fmt.Sprint(states(opened)))
+
+	// The subject of what was in a multipart by itself.
+	inner := "Content-Type: text/plain; protected-headers=v1\r\nSubject: inner\r\n\r\ntext\r\n"
+	m, err := mail.Parse(open(t, d.PGP, []byte(header+multipart("mixed", "out", "Content-Type: text/plain\r\n\r\n", sealed(encrypt(t, inner, config(), nil, d.team))))).Mail, mail.Limits{})
+	require.NoError(t, err)
+	require.Equal(t, "inner", m.Subject)
+	require.Len(t, m.Parts, 1)
 }
 
 // TestInner takes from the header inside only what belongs to the part.
