@@ -24,10 +24,16 @@ type Letter struct {
 	// References is left out: it came from other people's mail.
 	MessageID  string
 	InReplyTo  string
-	References []string // oldest first; of more than ten, the first four and the last six are written
+	References []string // oldest first; InReplyTo is put behind them unless it is there; of more than ten, the first four and the last six are written
 
 	Date time.Time
 	Text string // lines end in "\n" or "\r\n"
+
+	// Attachments go along byte for byte, parts of a report for example. Of a
+	// part, Type, Name, Content and the charset are used. A type that cannot
+	// be written, or that a mail must not encode, becomes
+	// application/octet-stream.
+	Attachments []incident.Part
 
 	Desk          string // for [LoopHeader]; none if empty
 	AutoSubmitted string // "auto-replied", "auto-generated" (RFC 3834 5); none if empty
@@ -51,9 +57,9 @@ const (
 	keptFirst, keptLast = 4, 6
 )
 
-// Compose writes a letter: one part of plain text in UTF-8, lines ending in
-// CRLF. The same letter gives the same bytes. Line breaks in any field are
-// blanks: nothing in a letter can add a header field. The error is a
+// Compose writes a letter: plain text in UTF-8, with its attachments behind it,
+// lines ending in CRLF. The same letter gives the same bytes. Line breaks in any
+// field are blanks: nothing in a letter can add a header field. The error is a
 // [*FieldError]: From, To (no recipient at all), MessageID or Date missing, or
 // an address that is none.
 func Compose(l Letter) ([]byte, error) {
@@ -73,7 +79,7 @@ func Compose(l Letter) ([]byte, error) {
 	if isMessageID(l.InReplyTo) {
 		h.field("In-Reply-To", "<"+l.InReplyTo+">")
 	}
-	h.field("References", references(l.References)...)
+	h.field("References", references(l.References, l.InReplyTo)...)
 	if l.Desk != "" {
 		h.text(LoopHeader, l.Desk)
 	}
@@ -81,27 +87,31 @@ func Compose(l Letter) ([]byte, error) {
 		h.text("Auto-Submitted", l.AutoSubmitted)
 	}
 	h.field("MIME-Version", "1.0")
-	h.field("Content-Type", "text/plain;", "charset=utf-8")
+	if len(l.Attachments) > 0 {
+		h.mixed(l)
+	} else {
+		h.plainText(l.Text)
+	}
+	return h.b.Bytes(), nil
+}
 
-	text := strings.ReplaceAll(lines(incident.Clean(l.Text)), "\n", "\r\n")
+// plainText writes the fields of a text, and the text.
+func (h *headerWriter) plainText(s string) {
+	h.field("Content-Type", "text/plain;", "charset=utf-8")
+	text := strings.ReplaceAll(lines(incident.Clean(s)), "\n", "\r\n")
 	if text != "" && !strings.HasSuffix(text, "\r\n") {
 		text += "\r\n"
 	}
 	if plain(text) {
 		h.field("Content-Transfer-Encoding", "7bit")
 		h.b.WriteString("\r\n" + text)
-		return h.b.Bytes(), nil
+		return
 	}
 	h.field("Content-Transfer-Encoding", "quoted-printable")
 	h.b.WriteString("\r\n")
-	w := quotedprintable.NewWriter(&h.b)
-	if _, err := w.Write([]byte(text)); err != nil {
-		return nil, fmt.Errorf("mail: writing the text: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("mail: writing the text: %w", err)
-	}
-	return h.b.Bytes(), nil
+	w := quotedprintable.NewWriter(&h.b) // a bytes.Buffer takes everything
+	_, _ = w.Write([]byte(text))
+	_ = w.Close()
 }
 
 func (l Letter) check() error {
@@ -130,11 +140,14 @@ func (l Letter) check() error {
 	return nil
 }
 
-// references keeps the ends of a long thread.
-func references(ids []string) []string {
+// references ends in the mail that is answered (RFC 5322 3.6.4), names each
+// mail once and keeps the ends of a long thread.
+func references(ids []string, parent string) []string {
 	var out []string
-	for _, id := range ids {
-		if isMessageID(id) {
+	seen := map[string]bool{}
+	for _, id := range append(ids[:len(ids):len(ids)], parent) {
+		if isMessageID(id) && !seen[id] {
+			seen[id] = true
 			out = append(out, "<"+id+">")
 		}
 	}

@@ -1,8 +1,13 @@
 package mail
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	netmail "net/mail"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +72,7 @@ func TestComposeRoundTrip(t *testing.T) {
 	assert.Equal(t, l.MessageID, m.MessageID)
 	assert.Equal(t, l.Date, m.Date)
 	assert.Equal(t, []string{l.InReplyTo}, m.InReplyTo)
-	assert.Equal(t, append(l.References[:4:4], l.References[24:]...), m.References)
+	assert.Equal(t, append(append(l.References[:4:4], l.References[25:]...), l.InReplyTo), m.References, "the middle is left out, the parent is not")
 	assert.Equal(t, lines(l.Text), m.Text)
 	machine := Detect(m, Envelope{}, "a csirt")
 	assert.True(t, machine.Loop)
@@ -147,4 +152,103 @@ func TestComposeErrors(t *testing.T) {
 	require.NoError(t, err, "Cc alone will do, and so will silence")
 	assert.NotContains(t, string(raw), "To:")
 	assert.NotContains(t, string(raw), "Subject:")
+}
+
+func TestComposeReferences(t *testing.T) {
+	l := letter()
+	for _, c := range []struct{ parent, references, want string }{
+		{"", "", ""},
+		{"p@x", "", "p@x"},
+		{"p@x", "a@x p@x", "a@x p@x"},
+		{"", "a@x b@x a@x", "a@x b@x"},
+		{"no id", "a@x", "a@x"},
+		{"", "1@x 2@x 3@x 4@x 5@x 6@x 7@x 8@x 9@x 10@x", "1@x 2@x 3@x 4@x 5@x 6@x 7@x 8@x 9@x 10@x"},
+		{"p@x", "1@x 2@x 3@x 4@x 5@x 6@x 7@x 8@x 9@x 10@x 11@x", "1@x 2@x 3@x 4@x 7@x 8@x 9@x 10@x 11@x p@x"},
+	} {
+		l.InReplyTo, l.References = c.parent, strings.Fields(c.references)
+		raw, err := Compose(l)
+		require.NoError(t, err)
+		assert.Equal(t, c.want, strings.Join(read(t, string(raw)).References, " "), c)
+	}
+}
+
+// TestComposeAttachments reads back what went along, with our own reader and
+// with that of the standard library.
+func TestComposeAttachments(t *testing.T) {
+	every := make([]byte, 256)
+	for i := range every {
+		every[i] = byte(i)
+	}
+	message := "From: bob@example.org\r\nSubject: x\r\n\r\n--=_ what looks like a boundary\r\n.\r\nFrom here\r\n"
+	l := letter()
+	l.Text = "Grüße\n--=_\n"
+	l.Attachments = []incident.Part{
+		{Type: "application/xml", Name: "incident.xml", Params: map[string]string{"charset": "iso-8859-1", "x": "y"}, Content: every},
+		{Type: "text/csv", Name: "../Größe \"x\"\r\nBcc: eve@example.org.csv", Params: map[string]string{"charset": "iso-8859-1"}, Content: []byte("ä,b\r\n\n\r")},
+		{Type: "message/rfc822", Content: []byte(message)},
+		{Type: "message/rfc822", Name: "8bit.eml", Content: []byte("Subject: ä\n\n")},
+		{Type: "multipart/mixed; boundary=x", Name: strings.Repeat("長", 100), Content: nil},
+		{Type: "text/plain", Name: strings.Repeat("n", 300), Content: []byte("\xff")},
+		{Type: "message/partial", Name: `say "a;b"`, Content: bytes.Repeat(every, 400)},
+	}
+	raw, err := Compose(l)
+	require.NoError(t, err)
+	again, err := Compose(l)
+	require.NoError(t, err)
+	require.Equal(t, raw, again)
+	for line := range strings.SplitSeq(string(raw), "\r\n") {
+		require.LessOrEqual(t, len(line), 76, line)
+		require.NotContains(t, line, "\n")
+	}
+
+	m := read(t, string(raw))
+	assert.Empty(t, defects(m))
+	assert.Equal(t, l.Text, m.Text)
+	assert.Empty(t, m.Values("Bcc"))
+	var got []string
+	var contents [][]byte
+	for _, p := range m.Parts {
+		if p.Depth == 1 && p.Disposition == "attachment" {
+			got = append(got, p.Type+" "+p.Params["charset"]+" "+p.Name)
+			contents = append(contents, p.Content)
+		}
+	}
+	assert.Equal(t, []string{
+		"application/xml iso-8859-1 incident.xml",
+		`text/csv utf-8 Größe "x"  Bcc: eve@example.org.csv`,
+		"message/rfc822  x.eml",
+		"application/octet-stream  8bit.eml",
+		"application/octet-stream  " + strings.Repeat("長", 66),
+		"text/plain  " + strings.Repeat("n", 200),
+		`application/octet-stream  say "a;b"`,
+	}, got)
+	for i, p := range l.Attachments {
+		if i != 5 { // no charset was declared for it: what is read is not what was sent
+			assert.Equal(t, string(p.Content), string(contents[i]), i)
+		}
+	}
+
+	std, err := netmail.ReadMessage(bytes.NewReader(raw))
+	require.NoError(t, err)
+	_, params, err := mime.ParseMediaType(std.Header.Get("Content-Type"))
+	require.NoError(t, err)
+	parts := multipart.NewReader(std.Body, params["boundary"])
+	names := 0
+	for {
+		p, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		if p.FileName() != "" {
+			names++
+		}
+	}
+	assert.Equal(t, 6, names)
+
+	other := l
+	other.Attachments = l.Attachments[:1]
+	raw, err = Compose(other)
+	require.NoError(t, err)
+	assert.NotContains(t, string(raw), params["boundary"], "other content has another boundary")
 }

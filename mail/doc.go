@@ -3,10 +3,11 @@
 // answers. It does no I/O of its own; [Receiver] and [Sender] are the seams to
 // the systems that carry mail (adapters/smtp).
 //
-// A mail that comes in goes through [Parse], [Detect], [Tag.Find] and
-// [Thread], in this order; a mail that goes out through [Tag.Put] and
-// [Compose]. All of them are pure functions of values and safe for concurrent
-// use.
+// A mail that comes in goes through [Parse], [Detect], [ReadBounce], [Tag.Find]
+// and [Thread], in this order; [Unquoted] is what its sender wrote in it. A mail
+// that goes out begins with [Answer] or with a template ([Check], [Expand]), and
+// goes through [Recipients] and [Compose]. All of them are pure functions of
+// values and safe for concurrent use.
 //
 // Hostile and broken mail is the normal case: Parse always returns what could
 // be read, with each oddity named as a [Defect], and fails only on a named

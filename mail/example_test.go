@@ -111,6 +111,7 @@ func ExampleCompose() {
 	// Date: Sat, 21 Nov 2026 21:00:00 +0000
 	// Message-ID: <7.1@example.net>
 	// In-Reply-To: <one@example.org>
+	// References: <one@example.org>
 	// X-Airtight-Desk: A CSIRT
 	// MIME-Version: 1.0
 	// Content-Type: text/plain; charset=utf-8
