@@ -85,8 +85,9 @@ type Schema struct {
 
 // Check reads a template without expanding it. The error joins a
 // [*TemplateError] for everything that is wrong: a variable or filter that is
-// not known, an included template that is not there or includes another, or a
-// marker that is misplaced, doubled or without its end.
+// not known, an included template that is not there or includes another, a
+// marker that is misplaced, doubled or without its end, or a recipient without
+// variables that is no address.
 func Check(text string, s Schema) error {
 	t := parseTemplate(text, s.Include)
 	errs := t.errs
@@ -103,7 +104,13 @@ func Check(text string, s Schema) error {
 			errs = append(errs, &TemplateError{p.line, p.name, fmt.Sprintf("no variable %s; known are %s", p.name, strings.Join(s.Variables, ", "))})
 		}
 	})
-	return errors.Join(errs...)
+	x := newExpander(Expansion{})
+	for _, item := range splitPieces(t.to, ",") {
+		if !slices.ContainsFunc(item, func(p piece) bool { return p.name != "" }) {
+			x.recipients(item)
+		}
+	}
+	return errors.Join(append(errs, x.errs...)...)
 }
 
 // Used returns the names of the variables in a template and in what it
@@ -148,10 +155,8 @@ type Expanded struct {
 // then holds what could be expanded, and is not to be sent.
 func Expand(text string, e Expansion) (Expanded, error) {
 	t := parseTemplate(text, e.Include)
-	x := &expander{Expansion: e, values: map[string]*string{}, left: e.Limit, errs: t.errs}
-	if x.left == 0 {
-		x.left = 32 << 20
-	}
+	x := newExpander(e)
+	x.errs = t.errs
 	var out Expanded
 	out.Subject = strings.Join(strings.Fields(cleanLine(x.text(t.subject))), " ")
 	out.To = x.recipients(t.to)
@@ -160,10 +165,19 @@ func Expand(text string, e Expansion) (Expanded, error) {
 	return out, errors.Join(x.errs...)
 }
 
+func newExpander(e Expansion) *expander {
+	x := &expander{Expansion: e, values: map[string]*string{}, asIs: map[string]bool{}, left: e.Limit}
+	if x.left == 0 {
+		x.left = 32 << 20
+	}
+	return x
+}
+
 type expander struct {
 	Expansion
 	values  map[string]*string // nil: not known
-	left    int
+	left    int                // bytes that may still come out
+	asIs    map[string]bool    // what was left as it stands
 	unknown []string
 	errs    []error
 }
@@ -178,9 +192,11 @@ func (x *expander) value(p piece) string {
 	}
 	v, asked := x.values[p.name]
 	if !asked {
-		if value, ok := x.Value(p.name); ok {
-			value = lines(incident.Clean(value))
-			v = &value
+		if x.Value != nil {
+			if value, ok := x.Value(p.name); ok {
+				value = lines(incident.Clean(value))
+				v = &value
+			}
 		}
 		x.values[p.name] = v
 	}
@@ -196,7 +212,8 @@ func (x *expander) value(p piece) string {
 
 // leave notes what has no value and returns it as it stands.
 func (x *expander) leave(p piece, why string) string {
-	if !slices.Contains(x.unknown, p.raw) {
+	if !x.asIs[p.raw] {
+		x.asIs[p.raw] = true
 		x.unknown = append(x.unknown, p.raw)
 		if x.Refuse {
 			x.errs = append(x.errs, &TemplateError{p.line, p.name, why})

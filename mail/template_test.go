@@ -184,22 +184,23 @@ func TestCheck(t *testing.T) {
 	}}
 	require.NoError(t, Check("@SUBJECT@@INCIDENTID@@ENDSUBJECT@\n@TO@abuse@@HOSTNAME@@ENDTO@\n@LOGGING|defang|wrap|quote@ @INCLUDE=good@\n", s))
 	for text, wants := range map[string][]string{
-		"a\n\n@STATE@ @COMMENT@":                          {"line 3: no variable STATE; known are HOSTNAME, ", "line 3: no variable COMMENT"},
-		"@HOSTNAME|upper@":                                {`line 1: no filter "upper"; there are defang, quote`},
-		"@HOSTNAME|wrap=x@":                               {"a width of 20 to 900"},
-		"@HOSTNAME|wrap=1000@":                            {"a width of 20 to 900"},
-		"@HOSTNAME|quote=1@":                              {"no filter"},
-		"@HOSTNAME|@":                                     {"no filter"},
-		"@INCLUDE=none@":                                  {`line 1: no template "none"`},
-		"@INCLUDE=nested@":                                {"cannot include another"},
-		"a\n@INCLUDE=bad@":                                {"line 2: in what is included: mail: template, line 2: @TO@ without"},
-		"@SUBJECT@a\n@ENDSUBJECT@":                        {"line 1: @SUBJECT@ without @ENDSUBJECT@", "line 2: @ENDSUBJECT@ out of place"},
-		"@SUBJECT@a@ENDSUBJECT@b\n":                       {"line 1: text behind @ENDSUBJECT@"},
-		"\n@SUBJECT@a@ENDSUBJECT@\n":                      {"line 2: @SUBJECT@ out of place", "line 2: @ENDSUBJECT@ out of place"},
-		"a\nb @TO@c\n@ENDTO@":                             {"line 2: @TO@ without @ENDTO@", "line 3: @ENDTO@ out of place"},
-		"@TO@a@example.org@ENDTO@\n\n@TO@b@c.org@ENDTO@":  {"line 3: @TO@ out of place", "line 3: @ENDTO@ out of place"},
-		"@SUBJECT@a@TO@b@ENDTO@@ENDSUBJECT@":              {"@TO@ out of place", "@ENDTO@ out of place"},
-		"@SUBJECT@s@ENDSUBJECT@\na\n@TO@b@ENDTO@\n@NONE@": {"line 4: no variable NONE"},
+		"a\n\n@STATE@ @COMMENT@":                                {"line 3: no variable STATE; known are HOSTNAME, ", "line 3: no variable COMMENT"},
+		"@HOSTNAME|upper@":                                      {`line 1: no filter "upper"; there are defang, quote`},
+		"@HOSTNAME|wrap=x@":                                     {"a width of 20 to 900"},
+		"@HOSTNAME|wrap=1000@":                                  {"a width of 20 to 900"},
+		"@HOSTNAME|quote=1@":                                    {"no filter"},
+		"@HOSTNAME|@":                                           {"no filter"},
+		"@INCLUDE=none@":                                        {`line 1: no template "none"`},
+		"@INCLUDE=nested@":                                      {"cannot include another"},
+		"a\n@INCLUDE=bad@":                                      {"line 2: in what is included: mail: template, line 2: @TO@ without"},
+		"@SUBJECT@a\n@ENDSUBJECT@":                              {"line 1: @SUBJECT@ without @ENDSUBJECT@", "line 2: @ENDSUBJECT@ out of place"},
+		"@SUBJECT@a@ENDSUBJECT@b\n":                             {"line 1: text behind @ENDSUBJECT@"},
+		"\n@SUBJECT@a@ENDSUBJECT@\n":                            {"line 2: @SUBJECT@ out of place", "line 2: @ENDSUBJECT@ out of place"},
+		"a\nb @TO@c@x.org\n@ENDTO@":                             {"line 2: @TO@ without @ENDTO@", "line 3: @ENDTO@ out of place"},
+		"@TO@a@example.org@ENDTO@\n\n@TO@b@c.org@ENDTO@":        {"line 3: @TO@ out of place", "line 3: @ENDTO@ out of place"},
+		"@SUBJECT@a@TO@b@ENDTO@@ENDSUBJECT@":                    {"@TO@ out of place", "@ENDTO@ out of place"},
+		"@SUBJECT@s@ENDSUBJECT@\na\n@TO@b@x.org@ENDTO@\n@NONE@": {"line 4: no variable NONE"},
+		"\n@TO@b, c@x.org, @NONE@@ENDTO@":                       {"line 2: no variable NONE", "line 2: \"b\" in @TO@ is no mail address"},
 	} {
 		err := Check(text, s)
 		require.Error(t, err, text)
@@ -213,6 +214,9 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	require.ErrorContains(t, Check("@INCLUDE=good@", Schema{}), "no template")
+	out, err := Expand("@HOSTNAME@", Expansion{})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"@HOSTNAME@"}, out.Unknown, "nothing is known")
 }
 
 func TestPick(t *testing.T) {
