@@ -90,6 +90,8 @@ func TestBounceText(t *testing.T) {
 			"bob@example.org", "failed", Refused, "7.1@example.net"},
 		"sender and postmaster are not meant": {daemon + "Subject: Undeliverable\r\n\r\nMessage from carol@example.net\r\nAsk postmaster@mx.example.org or cert@example.net.\r\nIt did not reach bob@example.org: unknown host.\r\n",
 			"bob@example.org", "failed", BadHost, ""},
+		"header of the original, no line of its own": {daemon + "Subject: Undeliverable\r\n\r\nYour message\r\n  To: list@example.org\r\ndid not reach the user bob@example.org: user unknown.\r\n",
+			"bob@example.org", "failed", BadMailbox, ""},
 		"header of the original": {daemon + "Subject: Undeliverable\r\n\r\nYour message\r\n  To: list@example.org\r\n  Message-ID: <7.2@example.net>\r\ndid not reach the following recipient(s):\r\nbob@example.org on Monday\r\n  The recipient name is not recognized\r\n",
 			"bob@example.org", "failed", BadMailbox, "7.2@example.net"},
 	} {
@@ -139,7 +141,7 @@ func TestReasons(t *testing.T) {
 	}{
 		{"", "", UnknownReason}, {"5.0.0", "sorry", UnknownReason},
 		{"5.1.1", "", BadMailbox}, {"5.1.2", "", BadHost}, {"4.2.2", "", MailboxFull}, {"5.3.4", "", TooBig}, {"5.7.1", "", Refused}, {"4.4.7", "", SystemTrouble},
-		{"5.1.8", "does not exist", Refused}, {"", "550 5.1.1 sorry", BadMailbox}, {"", "at 5.1.1.7 or 15.1.1 or 5.1.1x", UnknownReason},
+		{"5.1.8", "does not exist", Refused}, {"5.1.7", "does not exist", Refused}, {"", "550 5.1.1 sorry", BadMailbox}, {"", "at 5.1.1.7 or 15.1.1 or 5.1.1x", UnknownReason},
 		{"5.7.1", "User unknown", BadMailbox}, {"5.1.1", "Mailbox full", MailboxFull}, {"", "Domain of sender address does not exist", Refused},
 		{"", "554 Relay access denied", BadHost}, {"", "blocked using a block list", Refused}, {"", "Message size exceeds limit", TooBig}, {"", "Connection timed out", SystemTrouble},
 	} {

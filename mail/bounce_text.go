@@ -116,7 +116,7 @@ func (b *Bounce) find(m *Message, notice string, o original) {
 			key := strings.ToLower(a)
 			local, _, _ := strings.Cut(key, "@")
 			switch {
-			case to[key], i == 0 && first && !ours[key] && !ofHeader:
+			case to[key], i == 0 && first && !ours[key]:
 				tiers[0] = append(tiers[0], a)
 			case ofHeader:
 				tiers[2] = append(tiers[2], a)

@@ -199,6 +199,7 @@ func TestComposeAttachments(t *testing.T) {
 	for line := range strings.SplitSeq(string(raw), "\r\n") {
 		require.LessOrEqual(t, len(line), 76, line)
 		require.NotContains(t, line, "\n")
+		require.NotContains(t, line, "%2F", "no folders")
 	}
 
 	m := read(t, string(raw))

@@ -139,7 +139,7 @@ func TestExpandOnce(t *testing.T) {
 }
 
 func TestExpandInjection(t *testing.T) {
-	const evil = "x\r\nBcc: eve@example.org\u2028\x00\x85, eve@example.org"
+	const evil = "x\r\nBcc: eve@example.org\u2028\x1b\x00\x85, eve@example.org"
 	e := Expansion{Value: func(string) (string, bool) { return evil, true }}
 	out, err := Expand("@SUBJECT@About @V@@ENDSUBJECT@\n@TO@\"@V@\" <bob@example.org>@ENDTO@\n", e)
 	require.NoError(t, err)
@@ -152,6 +152,10 @@ func TestExpandInjection(t *testing.T) {
 	require.Len(t, m.To, 1)
 	assert.Equal(t, "bob@example.org", m.To[0].Address)
 	assert.NotContains(t, out.Subject, "\n")
+	assert.NotContains(t, out.Subject, "\x1b")
+	out, err = Expand("@V@", e)
+	require.NoError(t, err)
+	assert.Equal(t, incident.Clean(strings.ReplaceAll(evil, "\r\n", "\n")), out.Text)
 
 	for _, value := range []string{"example.org, eve@example.net", "example.org>, <eve@example.net", "example.org\neve@example.net", "a@b", ""} {
 		e.Value = func(string) (string, bool) { return value, true }
