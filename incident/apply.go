@@ -24,7 +24,7 @@ func Apply(t Ticket, r Record) Ticket {
 
 func (e Opened) apply(t *Ticket, at time.Time) {
 	t.Kind, t.Status, t.Phase, t.State = e.Kind, e.Status, e.Phase, e.State
-	t.Owner, t.Priority, t.Constituency, t.Via = e.Owner, e.Priority, e.Constituency, e.Via
+	t.Owner, t.Priority, t.Constituency, t.Via, t.From = e.Owner, e.Priority, e.Constituency, e.Via, e.From
 	t.Parents = slices.Compact(slices.Sorted(slices.Values(e.Parents)))
 	t.Subject = e.Content.Subject
 	t.Requestors, t.Cc, t.Contacts = e.Content.Requestors, e.Content.Cc, e.Content.Contacts
@@ -125,7 +125,7 @@ func (e Message) apply(t *Ticket, at time.Time) {
 func (Commented) apply(*Ticket, time.Time) {}
 
 func (e DueSet) apply(t *Ticket, _ time.Time) {
-	t.Due, t.DueByClock = moment(e.Due), e.Basis != nil && e.Basis.Level != ""
+	t.Due, t.DueByClock, t.Pinned = moment(e.Due), e.Basis != nil && e.Basis.Level != "", e.Pinned
 	if e.Basis == nil {
 		return
 	}
@@ -167,17 +167,13 @@ func (e Held) apply(t *Ticket, _ time.Time) { t.Held = &e }
 
 func (Delivered) apply(t *Ticket, _ time.Time) { t.Held = nil }
 
-func (e Merged) apply(t *Ticket, _ time.Time) {
-	if e.Into != 0 {
-		t.MergedInto = e.Into
-	}
-	if e.From != 0 && !slices.Contains(t.MergedFrom, e.From) {
-		t.MergedFrom = append(slices.Clone(t.MergedFrom), e.From)
-	}
-}
+func (e Overdue) apply(t *Ticket, _ time.Time) { t.OverdueNoted = moment(&e.Due) }
+
+func (Adopted) apply(t *Ticket, _ time.Time) { t.Kind = KindDesk }
 
 func (ReceivedAgain) apply(*Ticket, time.Time) {}
 func (Skipped) apply(*Ticket, time.Time)       {}
+func (Notified) apply(*Ticket, time.Time)      {}
 func (Redacted) apply(*Ticket, time.Time)      {}
 func (Custom) apply(*Ticket, time.Time)        {}
 func (Unknown) apply(*Ticket, time.Time)       {}

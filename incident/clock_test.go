@@ -38,7 +38,10 @@ func TestNextAlarm(t *testing.T) {
 	}{
 		{"nothing", nil, nil},
 		{"a reminder", []incident.Event{incident.Edited{Wake: ptr(at(7))}}, ptr(at(7))},
-		{"a due date by hand", []incident.Event{incident.DueSet{Due: ptr(at(3))}}, nil},
+		{"a due date by hand", []incident.Event{incident.DueSet{Due: ptr(at(3))}}, ptr(at(3))},
+		{"that has passed", []incident.Event{incident.DueSet{Due: ptr(at(3))}, incident.Overdue{Due: at(3)}}, nil},
+		{"another one", []incident.Event{incident.DueSet{Due: ptr(at(3))}, incident.Overdue{Due: at(3)}, incident.DueSet{Due: ptr(at(4))}}, ptr(at(4))},
+		{"of what is closed", []incident.Event{incident.DueSet{Due: ptr(at(3))}, closed}, nil},
 		{"the warning", []incident.Event{clocked(first, resolve)}, ptr(at(8))},
 		{"a reminder before it", []incident.Event{clocked(first, resolve), incident.Edited{Wake: ptr(at(7))}}, ptr(at(7))},
 		{"the breach", []incident.Event{clocked(first, resolve), warned(first)}, after(9)},

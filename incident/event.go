@@ -2,14 +2,13 @@ package incident
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
+	"slices"
 	"time"
 )
 
 // Vocabulary counts the released sets of event types: it grows when a type is
 // added, because an older program cannot fold the new one.
-const Vocabulary uint32 = 1
+const Vocabulary uint32 = 2
 
 // Event is something that happened to one ticket. The set is closed: programs
 // that embed Airtight add their own with [Custom]. In each type the field
@@ -45,6 +44,7 @@ type Opened struct {
 	Constituency string              `json:"constituency,omitempty"`
 	Parents      []ID                `json:"parents,omitempty"`
 	Via          string              `json:"via,omitempty"`
+	From         ID                  `json:"from,omitempty"`   // the ticket that it was made from
 	Fields       map[string][]string `json:"fields,omitempty"` // those that the policy marks as not personal
 	Content      OpenedContent       `json:"-"`
 }
@@ -121,8 +121,45 @@ type Message struct {
 	When    *time.Time    `json:"when,omitempty"`    // first received, when that was before this record
 	Thread  string        `json:"thread,omitempty"`  // why it is on this ticket: tag, reply, new ...
 	Flags   []string      `json:"flags,omitempty"`   // "stranger", "bounce", "loop" ...
+	Trust   Trust         `json:"trust,omitempty"`   // how sure it is who wrote it
 	Content MessageEntity `json:"-"`
-	Blobs   []Digest      `json:"-"` // [0]: the raw message
+	Blobs   []Digest      `json:"-"` // [0]: the raw message; then, of what was no mail, the attachments
+}
+
+// IsMail reports whether the first body of the message is a mail, as intake or the
+// desk has written it down, with reasons or as sent. Otherwise it is text that a
+// person typed, for a telephone call or a letter.
+func (m Message) IsMail() bool { return m.Sent || len(m.Content.Why) > 0 }
+
+// Trust says how sure it is that a message from outside comes from whom it names.
+// See [Trust.Reaches] for the order.
+type Trust string
+
+// Degrees of trust.
+const (
+	TrustNone          Trust = ""              // a stranger, or nobody has looked
+	TrustKnown         Trust = "known"         // it names a correspondent of the ticket; the name may be forged
+	TrustAuthenticated Trust = "authenticated" // and the mail system of that domain vouches for it
+	TrustSigned        Trust = "signed"        // and a valid signature of that person is on it
+)
+
+// Trusts returns all degrees, the lowest first.
+func Trusts() []Trust { return []Trust{TrustNone, TrustKnown, TrustAuthenticated, TrustSigned} }
+
+// Reaches reports whether t is at least as high as least. A degree that does not
+// exist reaches none but the lowest, and is reached by none.
+func (t Trust) Reaches(least Trust) bool {
+	have, want := slices.Index(Trusts(), t), slices.Index(Trusts(), least)
+	return want >= 0 && max(have, 0) >= want
+}
+
+// Attachment is a file that came with what was no mail, or that goes with a mail
+// of ours: its name and media type, and the place of its bytes.
+type Attachment struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+	Size int    `json:"size"` // bytes
+	Blob Digest `json:"blob"`
 }
 
 // MessageEntity is the erasable part of [Message]: its header as far as it
@@ -141,12 +178,36 @@ type MessageEntity struct {
 	Observables  []Observable `json:"observables,omitempty"` // found in it; the fold adds them to the ticket
 	Findings     []string     `json:"findings,omitempty"`    // what is wrong with it, for a reader
 	Why          []string     `json:"why,omitempty"`         // reasons for ticket and flags
+	Attachments  []Attachment `json:"attachments,omitempty"` // of what was no mail: a fax, a form
 }
 
 // Commented is a note for the team. Its text is Blobs[0].
 type Commented struct {
-	Blobs []Digest `json:"-"`
+	Content CommentedContent `json:"-"`
+	Blobs   []Digest         `json:"-"`
 }
+
+// CommentedContent is the erasable part of [Commented].
+type CommentedContent struct {
+	Call *Call `json:"call,omitempty"` // the note is about this telephone call
+}
+
+// Call is a telephone call (JANET 3.15: record every call made or received).
+type Call struct {
+	Direction Direction `json:"direction"`
+	Person    string    `json:"person,omitempty"`
+	Number    string    `json:"number,omitempty"`
+	Left      string    `json:"left,omitempty"` // the message that was left, if nobody was there
+}
+
+// Direction says who rang whom.
+type Direction string
+
+// Directions.
+const (
+	CallIn  Direction = "in"  // they rang us
+	CallOut Direction = "out" // we rang them
+)
 
 // DueSet sets the due date, or unsets it when Due is nil. Child or Clock name
 // what won, when a derivation or rule made it. With a Basis it also sets the
@@ -156,6 +217,10 @@ type DueSet struct {
 	Child ID         `json:"child,omitempty"`
 	Clock string     `json:"clock,omitempty"`
 	Basis *Basis     `json:"basis,omitempty"`
+
+	// Pinned keeps the date of an incident as a person has set it, whatever its
+	// children say, until a date without it is set.
+	Pinned bool `json:"pinned,omitempty"`
 }
 
 // Basis says how a due date follows from a service agreement. Level and Why are
@@ -228,13 +293,6 @@ const (
 	Rejected Outcome = "rejected"
 )
 
-// Merged is written on both tickets of a merge: Into on the one that ends, From
-// on the one that goes on.
-type Merged struct {
-	Into ID `json:"into,omitempty"`
-	From ID `json:"from,omitempty"`
-}
-
 // ReceivedAgain says that a message of this ticket arrived once more. Blobs
 // holds the second copy when its bytes differ from the first.
 type ReceivedAgain struct {
@@ -255,6 +313,36 @@ type Skipped struct {
 	Rule    string `json:"rule"`
 	Command string `json:"command"`
 	Why     string `json:"why"`
+}
+
+// Overdue says that the due date of a ticket has passed while it was not inactive.
+// There is one for each date at most. A sweep records it.
+type Overdue struct {
+	Due time.Time `json:"due"`
+}
+
+// Notified says that somebody of the team was told of something: To is the
+// handler, or [Duty]; About says of what in a few words. Without Blobs nothing
+// was sent, because no mailbox of theirs is known.
+type Notified struct {
+	To      Actor           `json:"to"`
+	About   string          `json:"about"`
+	Content NotifiedContent `json:"-"`
+	Blobs   []Digest        `json:"-"` // [0]: the mail
+}
+
+// NotifiedContent is the erasable part of [Notified].
+type NotifiedContent struct {
+	Party Party `json:"party,omitzero"` // whose mailbox it went to
+}
+
+// Adopted says that a document is in force from now on. It stands in the history
+// of the desk itself.
+type Adopted struct {
+	Document string   `json:"document"` // "policy"
+	Name     string   `json:"name"`
+	Version  uint32   `json:"version"` // 1, 2, 3 ... for each kind of document
+	Blobs    []Digest `json:"-"`       // [0]: its bytes
 }
 
 // Redacted announces that the content of an earlier record was replaced: From
@@ -283,186 +371,4 @@ type Unknown struct {
 	Data    json.RawMessage
 	Content json.RawMessage
 	Blobs   []Digest
-}
-
-// Type names, released for ever.
-func (Opened) Type() string        { return "opened" }
-func (Moved) Type() string         { return "moved" }
-func (Owned) Type() string         { return "owned" }
-func (Linked) Type() string        { return "linked" }
-func (Unlinked) Type() string      { return "unlinked" }
-func (Edited) Type() string        { return "edited" }
-func (Message) Type() string       { return "message" }
-func (Commented) Type() string     { return "commented" }
-func (DueSet) Type() string        { return "due" }
-func (Warned) Type() string        { return "warned" }
-func (Breached) Type() string      { return "breached" }
-func (Held) Type() string          { return "held" }
-func (Delivered) Type() string     { return "delivered" }
-func (Merged) Type() string        { return "merged" }
-func (ReceivedAgain) Type() string { return "received-again" }
-func (Skipped) Type() string       { return "skipped" }
-func (Redacted) Type() string      { return "redacted" }
-func (Custom) Type() string        { return "custom" }
-func (e Unknown) Type() string     { return e.Name }
-
-func (e Opened) content() any        { return e.Content }
-func (Moved) content() any           { return nil }
-func (Owned) content() any           { return nil }
-func (Linked) content() any          { return nil }
-func (Unlinked) content() any        { return nil }
-func (e Edited) content() any        { return e.Content }
-func (e Message) content() any       { return e.Content }
-func (Commented) content() any       { return nil }
-func (DueSet) content() any          { return nil }
-func (Warned) content() any          { return nil }
-func (Breached) content() any        { return nil }
-func (Held) content() any            { return nil }
-func (Delivered) content() any       { return nil }
-func (Merged) content() any          { return nil }
-func (e ReceivedAgain) content() any { return e.Content }
-func (Skipped) content() any         { return nil }
-func (Redacted) content() any        { return nil }
-func (e Unknown) content() any       { return e.Content }
-
-func (e Custom) content() any {
-	if len(e.Content) == 0 {
-		return nil
-	}
-	return e.Content
-}
-
-func (Opened) blobs() []Digest          { return nil }
-func (Moved) blobs() []Digest           { return nil }
-func (Owned) blobs() []Digest           { return nil }
-func (Linked) blobs() []Digest          { return nil }
-func (Unlinked) blobs() []Digest        { return nil }
-func (Edited) blobs() []Digest          { return nil }
-func (e Message) blobs() []Digest       { return e.Blobs }
-func (e Commented) blobs() []Digest     { return e.Blobs }
-func (DueSet) blobs() []Digest          { return nil }
-func (Warned) blobs() []Digest          { return nil }
-func (Breached) blobs() []Digest        { return nil }
-func (Held) blobs() []Digest            { return nil }
-func (Delivered) blobs() []Digest       { return nil }
-func (Merged) blobs() []Digest          { return nil }
-func (e ReceivedAgain) blobs() []Digest { return e.Blobs }
-func (Skipped) blobs() []Digest         { return nil }
-func (Redacted) blobs() []Digest        { return nil }
-func (e Custom) blobs() []Digest        { return e.Blobs }
-func (e Unknown) blobs() []Digest       { return e.Blobs }
-
-// NearMiss says why a rule that a record woke did not fire. Why names no person.
-type NearMiss struct {
-	Rule string `json:"rule"`
-	Why  string `json:"why"`
-}
-
-// Encode fills Type, Data, Content and Blobs of r from an event. Near misses,
-// if there are any, become part of Data. It fails only on JSON that a program
-// put into [Custom].
-func (r *Record) Encode(ev Event, misses ...NearMiss) error {
-	r.Type, r.Blobs = ev.Type(), ev.blobs()
-	var err error
-	if unknown, ok := ev.(Unknown); ok {
-		r.Data, r.Content = unknown.Data, unknown.Content
-		return nil
-	}
-	if r.Data, err = json.Marshal(ev); err != nil {
-		return fmt.Errorf("incident: data of event %s: %w", r.Type, err)
-	}
-	if len(misses) > 0 {
-		list, err := json.Marshal(misses)
-		if err != nil {
-			return fmt.Errorf("incident: near misses of event %s: %w", r.Type, err)
-		}
-		r.Data = r.Data[:len(r.Data)-1]
-		if len(r.Data) > 1 {
-			r.Data = append(r.Data, ',')
-		}
-		r.Data = append(append(append(r.Data, `"misses":`...), list...), '}')
-	}
-	r.Content = nil
-	if c := ev.content(); c != nil {
-		if r.Content, err = json.Marshal(c); err != nil {
-			return fmt.Errorf("incident: content of event %s: %w", r.Type, err)
-		}
-	}
-	return nil
-}
-
-// NearMisses returns the near misses that Encode put into the record.
-func (r Record) NearMisses() []NearMiss {
-	var data struct {
-		Misses []NearMiss `json:"misses"`
-	}
-	if json.Unmarshal(r.Data, &data) != nil {
-		return nil
-	}
-	return data.Misses
-}
-
-// ErrMalformed is returned by [Decode] for a record of a known type whose Data
-// or Content is not what that type holds.
-var ErrMalformed = errors.New("incident: malformed record")
-
-// Decode returns the event of a record. An unknown type gives an [Unknown] and
-// no error. Erased content gives an event with the zero Content.
-func Decode(r Record) (Event, error) {
-	switch r.Type {
-	case "opened":
-		return decode(r, func(e *Opened) any { return &e.Content })
-	case "moved":
-		return decode[Moved](r, nil)
-	case "owned":
-		return decode[Owned](r, nil)
-	case "linked":
-		return decode[Linked](r, nil)
-	case "unlinked":
-		return decode[Unlinked](r, nil)
-	case "edited":
-		return decode(r, func(e *Edited) any { return &e.Content })
-	case "message":
-		return decode(r, func(e *Message) any { e.Blobs = r.Blobs; return &e.Content })
-	case "commented":
-		return decode(r, func(e *Commented) any { e.Blobs = r.Blobs; return nil })
-	case "due":
-		return decode[DueSet](r, nil)
-	case "warned":
-		return decode[Warned](r, nil)
-	case "breached":
-		return decode[Breached](r, nil)
-	case "held":
-		return decode[Held](r, nil)
-	case "delivered":
-		return decode[Delivered](r, nil)
-	case "merged":
-		return decode[Merged](r, nil)
-	case "received-again":
-		return decode(r, func(e *ReceivedAgain) any { e.Blobs = r.Blobs; return &e.Content })
-	case "skipped":
-		return decode[Skipped](r, nil)
-	case "redacted":
-		return decode[Redacted](r, nil)
-	case "custom":
-		return decode(r, func(e *Custom) any { e.Content, e.Blobs = r.Content, r.Blobs; return nil })
-	}
-	return Unknown{Name: r.Type, Data: r.Data, Content: r.Content, Blobs: r.Blobs}, nil
-}
-
-// decode reads Data into an E and Content into what erasable points at in it.
-func decode[E Event](r Record, erasable func(*E) any) (Event, error) {
-	var ev E
-	if err := json.Unmarshal(r.Data, &ev); err != nil {
-		return ev, fmt.Errorf("%w: data of event %s: %w", ErrMalformed, r.Type, err)
-	}
-	if erasable == nil {
-		return ev, nil
-	}
-	if into := erasable(&ev); into != nil && len(r.Content) > 0 {
-		if err := json.Unmarshal(r.Content, into); err != nil {
-			return ev, fmt.Errorf("%w: content of event %s: %w", ErrMalformed, r.Type, err)
-		}
-	}
-	return ev, nil
 }

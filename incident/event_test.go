@@ -56,7 +56,7 @@ func folds() []fold {
 	cleared := incident.Edited{Clear: []string{"wake", "started", "no such date"}}
 	full := incident.Opened{
 		Kind: incident.KindBlock, Status: "active", Phase: incident.Active, State: "blocked", Owner: "handler:bob", Priority: 9,
-		Constituency: "c", Parents: []incident.ID{9, 2, 9}, Via: "telephone", Fields: map[string][]string{"a": {"1"}},
+		Constituency: "c", Parents: []incident.ID{9, 2, 9}, Via: "telephone", From: 4, Fields: map[string][]string{"a": {"1"}},
 		Content: incident.OpenedContent{
 			Subject: "s", Requestors: []incident.Party{{Address: "r@example.org"}}, Cc: []incident.Party{{Address: "c@example.org"}},
 			Contacts: []incident.Party{{Address: "n@example.org"}}, ExternalIDs: []string{"X"},
@@ -64,15 +64,21 @@ func folds() []fold {
 			Fields:      map[string][]string{"b": {"2"}},
 		},
 	}
-	outside := incident.Message{Side: incident.Outside, Thread: "tag", Flags: []string{"stranger"}, Blobs: []incident.Digest{{1}}}
+	outside := incident.Message{Side: incident.Outside, Thread: "tag", Flags: []string{"stranger"}, Trust: incident.TrustKnown, Blobs: []incident.Digest{{1}}}
 	outside.Content = incident.MessageEntity{
 		MessageID: "1@example.org", InReplyTo: []string{"0@example.org"}, References: []string{"0@example.org"},
 		From: incident.Party{Address: "bob@example.org"}, To: []incident.Party{{Address: "csirt@example.org"}}, Cc: []incident.Party{{Address: "x@example.org"}},
 		Subject: "Re: scan", Date: ptr(at(3)), EnvelopeFrom: "bob@example.org", EnvelopeTo: []string{"csirt@example.org"},
 		Observables: []incident.Observable{{Kind: incident.Host, Value: "new.example.org"}, {Kind: incident.Address, Value: "192.0.2.7"}},
 		Findings:    []string{"no Date"}, Why: []string{"tag"},
+		Attachments: []incident.Attachment{{Name: "fax.pdf", Type: "application/pdf", Size: 3, Blob: incident.Digest{2}}},
 	}
 
+	joined := incident.Joined{From: 12, Parents: []incident.ID{4, 9}, Children: []incident.ID{20}, Unanswered: ptr(at(0)), LastOutside: ptr(at(2)), LastInside: ptr(at(3))}
+	joined.Content = incident.JoinedContent{
+		Requestors: []incident.Party{{Address: "r@example.org"}}, Cc: []incident.Party{{Address: "c@example.org"}}, Contacts: []incident.Party{{Address: "n@example.org"}},
+		ExternalIDs: []string{"X"}, Observables: []incident.Observable{{Kind: incident.Host, Value: "h"}},
+	}
 	byClock := incident.DueSet{Due: &nine, Clock: "response", Basis: &incident.Basis{
 		Level: "gold", Why: "it was set", Start: "unanswered", From: ptr(at(3)), Calendar: "office", Zone: "Europe/Berlin",
 		Agreed: "60 business minutes", Within: "30 business minutes", Priority: 100, OutOfHours: "10 minutes", PausedSeconds: 5,
@@ -81,7 +87,7 @@ func folds() []fold {
 	return []fold{
 		{"opened", full, func(t *incident.Ticket) {
 			t.Kind, t.Status, t.Phase, t.State, t.Owner, t.Priority = incident.KindBlock, "active", incident.Active, "blocked", "handler:bob", 9
-			t.Constituency, t.Via, t.Subject, t.Parents = "c", "telephone", "s", []incident.ID{2, 9}
+			t.Constituency, t.Via, t.Subject, t.Parents, t.From = "c", "telephone", "s", []incident.ID{2, 9}, 4
 			t.Requestors, t.Cc, t.Contacts = full.Content.Requestors, full.Content.Cc, full.Content.Contacts
 			t.ExternalIDs, t.Fields = []string{"X"}, map[string][]string{"a": {"1"}, "b": {"2"}}
 			t.Observables = []incident.Observable{{Kind: incident.Host, Value: "h", Role: incident.RoleSource}}
@@ -141,6 +147,27 @@ func folds() []fold {
 		{"merged into", incident.Merged{Into: 11}, func(t *incident.Ticket) { t.MergedInto = 11 }},
 		{"merged from", incident.Merged{From: 12}, func(t *incident.Ticket) { t.MergedFrom = []incident.ID{5, 12} }},
 		{"merged from it again", incident.Merged{From: 5}, nothing},
+		{"merged, was open", incident.Merged{Into: 11, Status: "open"}, func(t *incident.Ticket) { t.MergedInto = 11 }},
+		{"joined", joined, func(t *incident.Ticket) {
+			t.MergedFrom, t.Parents = []incident.ID{5, 12}, []incident.ID{3, 4, 9}
+			t.Requestors = append(t.Requestors, incident.Party{Address: "r@example.org"})
+			t.Cc = append(t.Cc, incident.Party{Address: "c@example.org"})
+			t.Contacts = append(t.Contacts, incident.Party{Address: "n@example.org"})
+			t.ExternalIDs = append(t.ExternalIDs, "X")
+			t.Observables = append(t.Observables, incident.Observable{Kind: incident.Host, Value: "h"})
+			t.OldestUnanswered, t.LastOutside, t.LastInside = ptr(at(0)), ptr(at(2)), ptr(at(3))
+		}},
+		{"joined nothing new", incident.Joined{From: 5, Parents: []incident.ID{3}, Unanswered: ptr(at(2)), LastOutside: ptr(at(0))}, nothing},
+		{"unmerged from", incident.Unmerged{From: 5, Unanswered: &nine}, func(t *incident.Ticket) { t.MergedFrom, t.OldestUnanswered = nil, &nine }},
+		{"unmerged from another", incident.Unmerged{From: 6}, func(t *incident.Ticket) { t.OldestUnanswered = nil }},
+		{"unmerged", incident.Unmerged{Into: 3}, nothing},
+		{"pinned", incident.DueSet{Due: &nine, Pinned: true}, func(t *incident.Ticket) { t.Due, t.Pinned = &nine, true }},
+		{"overdue", incident.Overdue{Due: nine}, func(t *incident.Ticket) { t.OverdueNoted = &nine }},
+		{"notified", incident.Notified{To: "handler:bob", About: "an answer", Content: incident.NotifiedContent{Party: incident.Party{Address: "bob@example.net"}},
+			Blobs: []incident.Digest{{3}}}, nothing},
+		{"adopted", incident.Adopted{Document: "policy", Name: "ours", Version: 2, Blobs: []incident.Digest{{3}}}, func(t *incident.Ticket) { t.Kind = incident.KindDesk }},
+		{"call", incident.Commented{Content: incident.CommentedContent{Call: &incident.Call{Direction: incident.CallOut, Person: "Bob", Number: "+44 1", Left: "ring back"}},
+			Blobs: []incident.Digest{{9}}}, nothing},
 		{"received again", incident.ReceivedAgain{Same: "message", Content: incident.ReceivedAgainContent{
 			MessageID: "1@example.org", EnvelopeFrom: "b@example.org", EnvelopeTo: []string{"c@example.org"}}, Blobs: []incident.Digest{{3}}}, nothing},
 		{"skipped", incident.Skipped{Rule: "close children", Command: "move", Why: "not allowed"}, nothing},
@@ -177,7 +204,8 @@ func TestFold(t *testing.T) {
 // typeNames are the types released so far: they only grow.
 func typeNames() []string {
 	return []string{"opened", "moved", "owned", "linked", "unlinked", "edited", "message", "commented", "due", "held",
-		"delivered", "merged", "received-again", "skipped", "redacted", "custom", "warned", "breached"}
+		"delivered", "merged", "received-again", "skipped", "redacted", "custom", "warned", "breached",
+		"overdue", "joined", "unmerged", "notified", "adopted"}
 }
 
 func TestTypeNames(t *testing.T) {

@@ -15,6 +15,7 @@ const (
 	Nobody        Actor = ""
 	Correspondent Actor = "correspondent" // anybody outside the team
 	System        Actor = "system"        // the desk acting by itself, in a sweep
+	Duty          Actor = "duty"          // whoever is on duty: told of what nobody owns
 )
 
 // Party is a person or mailbox outside a ticket's history: a requestor, a

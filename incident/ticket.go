@@ -2,6 +2,7 @@ package incident
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -21,6 +22,24 @@ const (
 // which RTIR lists them.
 func Kinds() []Kind {
 	return []Kind{KindReport, KindIncident, KindInvestigation, KindBlock}
+}
+
+// ParseKind reads a kind of ticket as people write it: without regard to case,
+// in the plural too, by RTIR's newer word "countermeasure" for a block, or by the
+// short names IR, INC, INV and CM.
+func ParseKind(s string) (Kind, bool) {
+	s = strings.ToLower(strings.TrimSpace(s))
+	for kind, names := range map[Kind][]string{
+		KindReport:        {"report", "reports", "incident report", "incident reports", "ir"},
+		KindIncident:      {"incident", "incidents", "inc"},
+		KindInvestigation: {"investigation", "investigations", "inv"},
+		KindBlock:         {"block", "blocks", "countermeasure", "countermeasures", "cm"},
+	} {
+		if slices.Contains(names, s) {
+			return kind, true
+		}
+	}
+	return "", false
 }
 
 // Status is where a ticket stands in its lifecycle. It may be told to
@@ -66,6 +85,7 @@ type Ticket struct {
 	Contacts     []Party             `json:"contacts,omitempty"`
 	ExternalIDs  []string            `json:"externalIDs,omitempty"`
 	Parents      []ID                `json:"parents,omitempty"`
+	From         ID                  `json:"from,omitempty"`        // the ticket that it was made from; 0: none
 	Observables  []Observable        `json:"observables,omitempty"` // distinct by kind and value, in order of first sight
 	Fields       map[string][]string `json:"fields,omitempty"`
 	Via          string              `json:"via,omitempty"` // how it came: mail, telephone, web ... (RTIR: How Reported)
@@ -80,6 +100,9 @@ type Ticket struct {
 	Clocks     []Clock `json:"clocks,omitempty"`     // that run by a service agreement, as last recorded; of an inactive ticket those that were missed
 	Alarms     []Alarm `json:"alarms,omitempty"`     // warnings and breaches that were recorded for the runs of its clocks
 	DueByClock bool    `json:"dueByClock,omitempty"` // Due follows from the clocks; otherwise something else has set it since
+
+	Pinned       bool       `json:"pinned,omitempty"`       // a person has set Due of an incident, and it stays
+	OverdueNoted *time.Time `json:"overdueNoted,omitempty"` // the last due date whose passing was recorded
 
 	Messages         int        `json:"messages"`                   // mails and other messages, both directions
 	OldestUnanswered *time.Time `json:"oldestUnanswered,omitempty"` // oldest message from outside without an answer
@@ -115,14 +138,18 @@ func (t Ticket) Alarmed(c Clock, breach bool) bool {
 }
 
 // NextAlarm returns when a sweep must look at the ticket next: at its reminder,
-// at the first warning that is not recorded, or a microsecond after the first
-// deadline whose breach is not. nil: never.
+// at a due date that no clock has set and whose passing is not recorded, at the first
+// warning that is not,
+// or a microsecond after the first deadline whose breach is not. nil: never.
 func (t Ticket) NextAlarm() *time.Time {
 	next := t.Wake
 	sooner := func(at time.Time) {
 		if next == nil || at.Before(*next) {
 			next = &at
 		}
+	}
+	if t.Open() && t.Due != nil && !t.DueByClock && (t.OverdueNoted == nil || !t.OverdueNoted.Equal(*t.Due)) {
+		sooner(*t.Due)
 	}
 	for _, c := range t.Clocks {
 		if t.Alarmed(c, true) {
@@ -163,7 +190,7 @@ func (t Ticket) Clone() Ticket {
 	t.Clocks = cloneClocks(t.Clocks)
 	t.Alarms = slices.Clone(t.Alarms)
 	for _, date := range []**time.Time{
-		&t.Started, &t.Resolved, &t.Due, &t.Wake, &t.OldestUnanswered, &t.LastOutside, &t.LastInside,
+		&t.Started, &t.Resolved, &t.Due, &t.Wake, &t.OverdueNoted, &t.OldestUnanswered, &t.LastOutside, &t.LastInside,
 	} {
 		if *date != nil {
 			copied := **date

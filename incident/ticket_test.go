@@ -203,3 +203,31 @@ func TestPartyText(t *testing.T) {
 func TestKinds(t *testing.T) {
 	assert.Equal(t, []incident.Kind{incident.KindReport, incident.KindIncident, incident.KindInvestigation, incident.KindBlock}, incident.Kinds())
 }
+
+func TestParseKind(t *testing.T) {
+	for text, want := range map[string]incident.Kind{
+		"report": incident.KindReport, "Incident Reports": incident.KindReport, "IR": incident.KindReport,
+		"INC": incident.KindIncident, " investigations ": incident.KindInvestigation,
+		"Countermeasure": incident.KindBlock, "block": incident.KindBlock,
+	} {
+		kind, ok := incident.ParseKind(text)
+		assert.True(t, ok, text)
+		assert.Equal(t, want, kind, text)
+	}
+	for _, text := range []string{"", "desk", "ticket"} {
+		_, ok := incident.ParseKind(text)
+		assert.False(t, ok, text)
+	}
+}
+
+func TestTrust(t *testing.T) {
+	order := incident.Trusts()
+	for i, have := range order {
+		for j, least := range order {
+			assert.Equal(t, i >= j, have.Reaches(least), "%q reaches %q", have, least)
+		}
+		assert.False(t, have.Reaches("unheard of"))
+	}
+	assert.True(t, incident.Trust("unheard of").Reaches(incident.TrustNone))
+	assert.False(t, incident.Trust("unheard of").Reaches(incident.TrustKnown))
+}

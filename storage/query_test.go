@@ -33,7 +33,7 @@ func full() incident.Ticket {
 			{Kind: incident.URL, Value: "https://user@Files.Example.com:8443/x"},
 		},
 		Fields:  map[string][]string{"class": {"scan", "spam"}},
-		Created: at(1), Updated: at(2), Due: ptr(at(5)), Wake: ptr(at(6)),
+		Created: at(1), Updated: at(2), Due: ptr(at(5)), OverdueNoted: ptr(at(5)), Wake: ptr(at(6)),
 		Held: &incident.Held{Reason: "two tags"},
 	}
 }
@@ -51,6 +51,20 @@ func TestMatchWakesByClocks(t *testing.T) {
 		want bool
 	}{{at(4), true}, {at(4).Add(-time.Microsecond), false}} {
 		if got := (storage.Query{WakeBy: test.by}).Match(clocked); got != test.want {
+			t.Errorf("at %s: %v, want %v", test.by, got, test.want)
+		}
+	}
+}
+
+// A due date that has passed wakes a ticket, once.
+func TestMatchWakesByTheDueDate(t *testing.T) {
+	dated := full()
+	dated.OverdueNoted = nil
+	for _, test := range []struct {
+		by   time.Time
+		want bool
+	}{{at(5), true}, {at(5).Add(-time.Microsecond), false}} {
+		if got := (storage.Query{WakeBy: test.by}).Match(dated); got != test.want {
 			t.Errorf("at %s: %v, want %v", test.by, got, test.want)
 		}
 	}

@@ -17,16 +17,20 @@ func checkPriority(c Command, priority int) error {
 	return nil
 }
 
-// parties returns a cleaned copy of a list of people; an address must be one.
-// The copy of an empty list is nil.
+// parties returns a cleaned copy of a list of people, each mailbox once; an address
+// must be one. The copy of an empty list is nil.
 func parties(c Command, argument string, list []incident.Party) ([]incident.Party, error) {
 	var cleaned []incident.Party
+	have := map[string]bool{}
 	for _, p := range list {
 		o, err := incident.NewObservable(incident.MailAddress, p.Address, incident.RoleUnknown)
 		if err != nil {
 			return nil, &ArgumentError{c.Name(), argument, p.Address, "mail addresses like bob@example.org"}
 		}
-		cleaned = append(cleaned, incident.Party{Name: oneLine(p.Name), Address: o.Value})
+		if mailbox := strings.ToLower(o.Value); !have[mailbox] {
+			have[mailbox] = true
+			cleaned = append(cleaned, incident.Party{Name: oneLine(p.Name), Address: o.Value})
+		}
 	}
 	return cleaned, nil
 }
@@ -78,4 +82,31 @@ func mapped[T any](list []T, f func(T) T) []T {
 		changed = append(changed, f(v))
 	}
 	return changed
+}
+
+// Limits on what one command may bring.
+const (
+	maxFiles     = 100
+	maxFileBytes = 32 << 20 // of all files together
+)
+
+// files returns a copy of attachments with names and types fit for a header.
+func files(c Command, list []File) ([]File, error) {
+	var cleaned []File
+	size := 0
+	for i, file := range list {
+		name, kind := oneLine(file.Name), oneLine(file.Type)
+		if name == "" {
+			name = fmt.Sprintf("attachment-%d", i+1)
+		}
+		if kind == "" {
+			kind = "application/octet-stream"
+		}
+		size += len(file.Content)
+		cleaned = append(cleaned, File{Name: name, Type: kind, Content: file.Content})
+	}
+	if len(list) > maxFiles || size > maxFileBytes {
+		return nil, &ArgumentError{c.Name(), "attachments", fmt.Sprintf("%d files of %d bytes", len(list), size), fmt.Sprintf("%d files of %d bytes together at most", maxFiles, maxFileBytes)}
+	}
+	return cleaned, nil
 }

@@ -259,11 +259,11 @@ func (p *Policy) movesClocks(a, b incident.Ticket) bool {
 // no sweep in between, is recorded as breached here: nothing that was missed is
 // forgotten. A due date that a person or a reminder has set stays until a clock
 // moves.
-func dueByClock(p *Policy, t incident.Ticket, f Facts, env Env) []incident.Event {
+func dueByClock(p *Policy, t incident.Ticket, f Facts, env Env, _ any) []incident.Event {
 	if !t.Open() {
 		return breaches(t.Clocks, func(c incident.Clock) bool { return !t.Alarmed(c, true) })
 	}
-	promise, _ := p.Promise(t, f) // Explain tells what is wrong with it
+	promise, _ := p.Promise(t, f) // Session.Promise tells what is wrong with it
 	clocks := promise.Clocks()
 	events := breaches(t.Clocks, func(c incident.Clock) bool {
 		runs := slices.ContainsFunc(clocks, func(now incident.Clock) bool { return sameRun(c, now) && c.Due.Equal(now.Due) })
@@ -349,7 +349,7 @@ func (p *Policy) checkFields(c Command, fields map[string][]string) error {
 			continue
 		}
 		at, err := time.Parse(time.RFC3339, values[0])
-		if len(values) > 1 || err != nil || at.Year() < 1970 || m == sla.Reopened {
+		if len(values) > 1 || err != nil || at.UTC().Year() < 1970 || at.UTC().Year() > 9999 || m == sla.Reopened {
 			allowed := momentForm
 			if m == sla.Reopened {
 				allowed = "none: it is when the ticket was opened again"

@@ -36,11 +36,11 @@ func promising(t *testing.T) *workflow.Policy {
 	return p
 }
 
-func waiting(hours int) func(*incident.Ticket) {
+func waiting(hours int) change {
 	return func(t *incident.Ticket) { t.OldestUnanswered = at(hours) }
 }
 
-func level(name string) func(*incident.Ticket) {
+func level(name string) change {
 	return func(t *incident.Ticket) { t.Fields = map[string][]string{workflow.DefaultLevelField: {name}} }
 }
 
@@ -49,11 +49,11 @@ func clock(from int) incident.Clock {
 	return incident.Clock{Name: sla.Response, Level: "plain", From: *at(from), Due: *at(from + 4), Warn: at(from + 3)}
 }
 
-func clocked(list ...incident.Clock) func(*incident.Ticket) {
+func clocked(list ...incident.Clock) change {
 	return func(t *incident.Ticket) { t.Clocks, t.Due, t.DueByClock = list, workflow.EarliestDue(list), true }
 }
 
-func alarmed(list ...incident.Alarm) func(*incident.Ticket) {
+func alarmed(list ...incident.Alarm) change {
 	return func(t *incident.Ticket) { t.Alarms = list }
 }
 
@@ -107,7 +107,7 @@ func TestDueByClock(t *testing.T) {
 			require.Equal(t, workflow.FactStatuses, a.Fact)
 			facts.KnowStatuses(a, []workflow.StatusRecord{{At: *at(-9), Status: c.t.Status, Phase: c.t.Phase}})
 		}
-		require.Equal(t, c.want, d.Then(p, c.t, facts, env), c.name)
+		require.Equal(t, c.want, d.Then(p, c.t, facts, env, d.Params), c.name)
 	}
 }
 
@@ -139,13 +139,13 @@ func TestPromiseAsks(t *testing.T) {
 func TestPromise(t *testing.T) {
 	p := promising(t)
 	started := func(t *incident.Ticket) { t.Started, t.Resolved = at(-8), at(-7) }
-	aware := func(text string) func(*incident.Ticket) {
+	aware := func(text string) change {
 		return func(t *incident.Ticket) {
 			t.Fields = map[string][]string{workflow.DefaultLevelField: {"careful"}, "aware": {text}}
 		}
 	}
-	look := func(change ...func(*incident.Ticket)) (sla.Deadline, error) {
-		ticket := report(append([]func(*incident.Ticket){open, started}, change...)...)
+	look := func(changes ...change) (sla.Deadline, error) {
+		ticket := report(append([]change{open, started}, changes...)...)
 		var facts workflow.Facts
 		facts.KnowStatuses(workflow.Ask{Fact: workflow.FactStatuses, Ticket: 7}, []workflow.StatusRecord{
 			{*at(-9), "new", incident.Initial}, {*at(-8), "open", incident.Active}, {*at(-7), "resolved", incident.Inactive}, {*at(-5), "open", incident.Active},
@@ -197,7 +197,7 @@ func TestWhatMovesClocks(t *testing.T) {
 	} {
 		before := base
 		before.Kind = c.after.Kind
-		ch := change(before, c.after, incident.Custom{}, nil)
+		ch := changed(before, c.after, incident.Custom{}, nil)
 		require.Empty(t, d.DirtyAsks(p, ch), c.name)
 		var want []incident.ID
 		if c.want {
@@ -206,16 +206,16 @@ func TestWhatMovesClocks(t *testing.T) {
 		require.Equal(t, want, d.Dirty(p, ch, workflow.Facts{}), c.name)
 		require.Empty(t, d.Dirty(workflow.Default(), ch, workflow.Facts{}), "nothing is promised")
 	}
-	require.Equal(t, []incident.ID{7}, d.Dirty(p, change(incident.Ticket{}, report(), incident.Opened{}, nil), workflow.Facts{}), "new")
+	require.Equal(t, []incident.ID{7}, d.Dirty(p, changed(incident.Ticket{}, report(), incident.Opened{}, nil), workflow.Facts{}), "new")
 
 	// An incident's priority is that of its children.
 	inc := report(kind(incident.KindIncident))
-	raised := change(inc, report(kind(incident.KindIncident), func(t *incident.Ticket) { t.Priority = 90 }), incident.Edited{}, nil)
+	raised := changed(inc, report(kind(incident.KindIncident), func(t *incident.Ticket) { t.Priority = 90 }), incident.Edited{}, nil)
 	ask := workflow.Ask{Fact: workflow.FactOpenChildren, Ticket: 7}
 	require.Equal(t, []workflow.Ask{ask}, d.DirtyAsks(p, raised))
 	require.Empty(t, d.DirtyAsks(workflow.Default(), raised))
-	require.Empty(t, d.DirtyAsks(p, change(incident.Ticket{}, raised.After, incident.Opened{}, nil)), "it has no children yet")
-	require.Empty(t, d.DirtyAsks(p, change(inc, inc, incident.Commented{}, nil)))
+	require.Empty(t, d.DirtyAsks(p, changed(incident.Ticket{}, raised.After, incident.Opened{}, nil)), "it has no children yet")
+	require.Empty(t, d.DirtyAsks(p, changed(inc, inc, incident.Commented{}, nil)))
 	var facts workflow.Facts
 	facts.Know(ask, incident.Ticket{ID: 8}, incident.Ticket{ID: 9})
 	require.Equal(t, []incident.ID{8, 9}, d.Dirty(p, raised, facts))
@@ -225,17 +225,20 @@ func TestWhatMovesClocks(t *testing.T) {
 func TestRulesStandAside(t *testing.T) {
 	const why = "its due date follows from its service level"
 	p := promising(t)
-	said := change(report(), report(waiting(-3)), incident.Message{Side: incident.Outside}, workflow.Append{})
-	require.Equal(t, workflow.Verdict{Why: why}, rule(t, "due-on-reply").Then(p, said, workflow.Facts{}))
+	says := func(name string, c workflow.Change) workflow.Verdict {
+		r := rule(t, name)
+		return r.Then(p, c, parents(7).answer(r.Asks(p, c)), r.Params)
+	}
+	said := changed(report(), report(waiting(-3)), incident.Message{Side: incident.Outside}, workflow.Append{})
+	require.Equal(t, workflow.Verdict{Why: why}, says("due-on-reply", said))
 	said.After.Constituency = "students"
-	require.Len(t, rule(t, "due-on-reply").Then(p, said, workflow.Facts{}).Commands, 1)
+	require.Len(t, says("due-on-reply", said).Commands, 1)
 
 	answer := incident.Message{Side: incident.Inside, Sent: true, Answers: true}
-	at0 := func(t *incident.Ticket) { t.Clocks[0].Due, t.Due = *t.OldestUnanswered, t.OldestUnanswered }
-	done := change(report(waiting(-3), clocked(clock(-3)), at0), report(), answer, workflow.Reply{})
-	require.Equal(t, workflow.Verdict{Why: why}, rule(t, "answered").Then(p, done, workflow.Facts{}))
-	done.Before.Clocks = nil
-	require.Len(t, rule(t, "answered").Then(p, done, workflow.Facts{}).Commands, 1, "a date of before there was a level")
+	done := changed(report(waiting(-3), clocked(clock(-3))), report(clocked(clock(-3))), answer, workflow.Reply{})
+	require.Equal(t, workflow.Verdict{Why: why}, says("due-after-reply", done))
+	done.After.Constituency = "students"
+	require.Len(t, says("due-after-reply", done).Commands, 1)
 }
 
 func TestWakeRecordsAlarms(t *testing.T) {
@@ -247,15 +250,15 @@ func TestWakeRecordsAlarms(t *testing.T) {
 	late, near, far := clock(-6), clock(-3), clock(-1)
 	atNow := clock(-4)
 	run(t, []decision{
-		{"far", report(clocked(far)), wake, workflow.Facts{}, nil, nil, ""},
-		{"near", report(clocked(near)), wake, workflow.Facts{}, list(warned(near)), nil, ""},
-		{"due now", report(clocked(atNow)), wake, workflow.Facts{}, list(warned(atNow)), nil, ""},
-		{"late", report(clocked(late)), wake, workflow.Facts{}, list(warned(late), breached(late)), nil, ""},
-		{"late, warned", report(clocked(late), alarmed(incident.Alarm{Clock: late.Name, From: late.From, Due: late.Due})), wake, workflow.Facts{}, list(breached(late)), nil, ""},
-		{"late, recorded", report(clocked(late), alarmed(breachOf(late))), wake, workflow.Facts{}, nil, nil, ""},
-		{"an alarm of another run", report(clocked(late), alarmed(breachOf(near))), wake, workflow.Facts{}, list(warned(late), breached(late)), nil, ""},
-		{"closed late", report(resolved, clocked(late)), wake, workflow.Facts{}, list(breached(late)), nil, ""},
-		{"two clocks and a reminder", report(clocked(near, incident.Clock{Name: "look", Level: "plain", From: *at(-9), Due: *at(-8)}), func(t *incident.Ticket) { t.Wake = at(-1) }), wake, workflow.Facts{},
+		{"far", report(clocked(far)), wake, nil, nil, nil, ""},
+		{"near", report(clocked(near)), wake, nil, list(warned(near)), nil, ""},
+		{"due now", report(clocked(atNow)), wake, nil, list(warned(atNow)), nil, ""},
+		{"late", report(clocked(late)), wake, nil, list(warned(late), breached(late)), nil, ""},
+		{"late, warned", report(clocked(late), alarmed(incident.Alarm{Clock: late.Name, From: late.From, Due: late.Due})), wake, nil, list(breached(late)), nil, ""},
+		{"late, recorded", report(clocked(late), alarmed(breachOf(late))), wake, nil, nil, nil, ""},
+		{"an alarm of another run", report(clocked(late), alarmed(breachOf(near))), wake, nil, list(warned(late), breached(late)), nil, ""},
+		{"closed late", report(resolved, clocked(late)), wake, nil, list(breached(late)), nil, ""},
+		{"two clocks and a reminder", report(clocked(near, incident.Clock{Name: "look", Level: "plain", From: *at(-9), Due: *at(-8)}), func(t *incident.Ticket) { t.Wake = at(-1) }), wake, nil,
 			list(incident.Edited{Clear: []string{"wake"}}, warned(near), incident.Breached{Clock: "look", Level: "plain", From: *at(-9), Due: *at(-8)}), nil, ""},
 	})
 }

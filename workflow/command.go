@@ -1,11 +1,6 @@
 package workflow
 
 import (
-	"encoding/json"
-	"fmt"
-	"reflect"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
@@ -29,7 +24,16 @@ type Command interface {
 // Open makes a new ticket. Who opens a ticket by hand owns it; one that comes by
 // mail belongs to nobody. Status, Priority and Via have defaults. Text becomes
 // the first message: for a report what the reporter said, for an investigation
-// or a block the mail to the requestors, for an incident a comment.
+// or a block the mail to the requestors, for an incident a comment. Attachments
+// go with it; an incident can have none.
+//
+// An investigation or block without a Subject takes that of its incident.
+//
+// From names a ticket to make this one from; what the command leaves out is taken
+// from there: see [Policy.Prefill]. An incident becomes the parent of it.
+//
+// A block without requestors is asked of the policy's operations centre, with a
+// request made of its observables and fields where there is no Text.
 type Open struct {
 	Kind         incident.Kind         `json:"kind"`
 	Subject      string                `json:"subject,omitempty"`
@@ -37,7 +41,7 @@ type Open struct {
 	State        incident.State        `json:"state,omitempty"`
 	Priority     *int                  `json:"priority,omitempty"` // 0 to 100
 	Constituency string                `json:"constituency,omitempty"`
-	Parents      []incident.ID         `json:"parents,omitempty"`
+	Parents      []incident.ID         `json:"parents,omitzero"` // none, but not left out: no incident
 	Requestors   []incident.Party      `json:"requestors,omitempty"`
 	Cc           []incident.Party      `json:"cc,omitempty"`
 	Contacts     []incident.Party      `json:"contacts,omitempty"`
@@ -45,10 +49,19 @@ type Open struct {
 	Observables  []incident.Observable `json:"observables,omitempty"`
 	Fields       map[string][]string   `json:"fields,omitempty"`
 	Via          string                `json:"via,omitempty"`
+	From         incident.ID           `json:"from,omitempty"`
 	Text         string                `json:"text,omitempty"`
+	Attachments  []File                `json:"attachments,omitempty"`
 
 	Mail *Mail          `json:"mail,omitempty"` // set by intake: the mail that opens the ticket
 	Held *incident.Held `json:"held,omitempty"` // set by intake: a person must say where it belongs
+}
+
+// File is an attachment of a message: a scan of a letter, a piece of a log.
+type File struct {
+	Name    string `json:"name"`
+	Type    string `json:"type,omitempty"` // media type; empty: application/octet-stream
+	Content []byte `json:"content"`
 }
 
 // Mail is a received message as intake hands it to a command.
@@ -59,12 +72,18 @@ type Mail struct {
 	When    *time.Time             `json:"when,omitempty"` // first received; nil: now
 	Thread  string                 `json:"thread,omitempty"`
 	Flags   []string               `json:"flags,omitempty"`
+	Trust   incident.Trust         `json:"trust,omitempty"`
 	Entity  incident.MessageEntity `json:"entity"`
 	Blobs   []incident.Digest      `json:"blobs"` // [0]: the raw mail
 }
 
 // Take makes the actor the owner of a ticket that nobody owns (JANET 3.5).
 type Take struct {
+	Ticket incident.ID `json:"ticket"`
+}
+
+// Steal makes the actor the owner of a ticket, whoever was (RT: Steal).
+type Steal struct {
 	Ticket incident.ID `json:"ticket"`
 }
 
@@ -98,17 +117,67 @@ type Unlink struct {
 	Parent incident.ID `json:"parent"`
 }
 
-// Comment adds a note that never leaves the team.
+// Comment adds a note that never leaves the team. With Call it is the note of a
+// telephone call (JANET 3.15), which needs no Text then.
 type Comment struct {
+	Ticket incident.ID    `json:"ticket"`
+	Text   string         `json:"text,omitempty"`
+	Call   *incident.Call `json:"call,omitempty"`
+}
+
+// Resolve closes a ticket as done (JANET 3.16). Everything but Ticket may be left
+// out (RTIR: Quick Resolve). Comment is a note on it, Resolution the value of its
+// field [FieldResolution]. Reply is mailed first: to the requestors of the ticket;
+// for an incident to those of Children, or of all its children that are not
+// inactive. What closing an incident does to its children the rules say.
+type Resolve struct {
+	Ticket     incident.ID   `json:"ticket"`
+	Comment    string        `json:"comment,omitempty"`
+	Resolution string        `json:"resolution,omitempty"`
+	Reply      string        `json:"reply,omitempty"`
+	Children   []incident.ID `json:"children,omitempty"`
+}
+
+// Abandon gives an incident up, as Resolve closes it (JANET 3.16).
+type Abandon struct {
+	Ticket     incident.ID   `json:"ticket"`
+	Comment    string        `json:"comment,omitempty"`
+	Resolution string        `json:"resolution,omitempty"`
+	Reply      string        `json:"reply,omitempty"`
+	Children   []incident.ID `json:"children,omitempty"`
+}
+
+// Reject closes a report that is none of the team's business (JANET 3.6), and
+// makes the actor its owner. Without Text nobody is told (Quick Reject). A ticket
+// of somebody else is refused, unless Steal says otherwise.
+type Reject struct {
+	Ticket  incident.ID `json:"ticket"`
+	Subject string      `json:"subject,omitempty"`
+	Text    string      `json:"text,omitempty"`
+	Steal   bool        `json:"steal,omitempty"`
+}
+
+// Merge lets another ticket take this one over: one of the same kind, or an
+// investigation a report. That one gets its people, observables, numbers,
+// incidents and, if it is an incident, children; the number of this one leads to
+// it from then on. Unmerge undoes it.
+type Merge struct {
 	Ticket incident.ID `json:"ticket"`
-	Text   string      `json:"text"`
+	Into   incident.ID `json:"into"`
+}
+
+// Unmerge undoes the merge of a ticket. It gets back the status that it had; the
+// other one loses what the merge had added and nobody has changed since.
+type Unmerge struct {
+	Ticket incident.ID `json:"ticket"`
 }
 
 // Edit changes what has no command of its own; nil leaves as it is. Lists replace
-// the ticket's lists, which an empty one clears. Clear names dates to unset: "due",
-// "started", "wake". Wake is a reminder: when it has come, a sweep makes the ticket
-// due. The due date of an incident follows from its children, so that neither date
-// of it can be edited.
+// the ticket's lists, which an empty one clears; people can also be added and
+// removed one by one. Clear names dates to unset: "due", "started", "wake". Wake is
+// a reminder: when it has come, a sweep makes the ticket due. The due date of an
+// incident follows from its children. Where the policy allows it, a person may set
+// it all the same: it is pinned then, until it is cleared.
 type Edit struct {
 	Ticket       incident.ID         `json:"ticket"`
 	Subject      *string             `json:"subject,omitempty"`
@@ -124,6 +193,10 @@ type Edit struct {
 	ExternalIDs  *[]string           `json:"externalIDs,omitempty"`
 	Fields       map[string][]string `json:"fields,omitempty"` // a field without values is removed
 
+	AddRequestors     []incident.Party      `json:"addRequestors,omitempty"`
+	RemoveRequestors  []incident.Party      `json:"removeRequestors,omitempty"` // by address
+	AddCc             []incident.Party      `json:"addCc,omitempty"`
+	RemoveCc          []incident.Party      `json:"removeCc,omitempty"`
 	AddObservables    []incident.Observable `json:"addObservables,omitempty"`
 	RemoveObservables []incident.Observable `json:"removeObservables,omitempty"`
 }
@@ -132,10 +205,26 @@ type Edit struct {
 // to its copies (JANET 3.12). Cc adds copies for this mail only. Subject defaults
 // to that of the ticket.
 type Reply struct {
-	Ticket  incident.ID      `json:"ticket"`
-	Subject string           `json:"subject,omitempty"`
-	Text    string           `json:"text"`
-	Cc      []incident.Party `json:"cc,omitempty"`
+	Ticket      incident.ID      `json:"ticket"`
+	Subject     string           `json:"subject,omitempty"`
+	Text        string           `json:"text"`
+	Cc          []incident.Party `json:"cc,omitempty"`
+	Attachments []File           `json:"attachments,omitempty"`
+}
+
+// ReplyAll sends one mail for each child of an incident, each with its own subject
+// tag (RTIR: Reply to Reporters, Reply to All). Children names them; otherwise
+// they are those that are not inactive, of Kinds if it is not empty. A child that
+// cannot be replied to is left out with a record that says why; if none can, the
+// command is refused.
+type ReplyAll struct {
+	Ticket      incident.ID      `json:"ticket"`
+	Kinds       []incident.Kind  `json:"kinds,omitempty"`
+	Children    []incident.ID    `json:"children,omitempty"`
+	Subject     string           `json:"subject,omitempty"`
+	Text        string           `json:"text"`
+	Cc          []incident.Party `json:"cc,omitempty"`
+	Attachments []File           `json:"attachments,omitempty"`
 }
 
 // Deliver says where a held report belongs. With To its message is appended to
@@ -188,16 +277,32 @@ type SetDue struct {
 	Clock  string      `json:"clock"`
 }
 
+// Restart sets Started of a ticket to now (JANET 3.15: reset each time the report
+// is replied to). Rules give it.
+type Restart struct {
+	Ticket incident.ID `json:"ticket"`
+}
+
+// Notify tells somebody of the team about a ticket: a handler or [incident.Duty],
+// if the desk knows a mailbox of theirs. Rules give it.
+type Notify struct {
+	Ticket incident.ID    `json:"ticket"`
+	To     incident.Actor `json:"to"`
+	About  string         `json:"about"`
+}
+
 // Clocks that set due dates.
 const (
 	ClockUnanswered = "oldest unanswered message"
 	ClockAnswered   = "answered"
+	ClockReply      = "days after our reply"
+	ClockSplit      = "as the ticket that it was made from"
 	ClockHand       = "by hand"
 	ClockReminder   = "reminder"
 )
 
 // Wake acts on a reminder that has come, and records the warnings and breaches
-// that are due. Sweeps give it.
+// that are due, and that a due date has passed. Sweeps give it.
 type Wake struct {
 	Ticket incident.ID `json:"ticket"`
 }
@@ -205,46 +310,65 @@ type Wake struct {
 // Names of the commands, in JSON and in records.
 func (Open) Name() string         { return "open" }
 func (Take) Name() string         { return "take" }
+func (Steal) Name() string        { return "steal" }
 func (Release) Name() string      { return "release" }
 func (Assign) Name() string       { return "assign" }
 func (Move) Name() string         { return "move" }
+func (Reopen) Name() string       { return "reopen" }
+func (Resolve) Name() string      { return "resolve" }
+func (Abandon) Name() string      { return "abandon" }
+func (Reject) Name() string       { return "reject" }
 func (Link) Name() string         { return "link" }
 func (Unlink) Name() string       { return "unlink" }
+func (Merge) Name() string        { return "merge" }
+func (Unmerge) Name() string      { return "unmerge" }
 func (Comment) Name() string      { return "comment" }
 func (Edit) Name() string         { return "edit" }
 func (Reply) Name() string        { return "reply" }
+func (ReplyAll) Name() string     { return "reply-all" }
 func (Deliver) Name() string      { return "deliver" }
 func (Append) Name() string       { return "append" }
 func (ReceiveAgain) Name() string { return "receive-again" }
 func (Close) Name() string        { return "close" }
-func (Reopen) Name() string       { return "reopen" }
 func (SetDue) Name() string       { return "set-due" }
+func (Restart) Name() string      { return "restart" }
+func (Notify) Name() string       { return "notify" }
 func (Wake) Name() string         { return "wake" }
 
 // Targets of the commands.
 func (Open) Target() incident.ID           { return incident.Desk }
 func (c Take) Target() incident.ID         { return c.Ticket }
+func (c Steal) Target() incident.ID        { return c.Ticket }
 func (c Release) Target() incident.ID      { return c.Ticket }
 func (c Assign) Target() incident.ID       { return c.Ticket }
 func (c Move) Target() incident.ID         { return c.Ticket }
+func (c Reopen) Target() incident.ID       { return c.Ticket }
+func (c Resolve) Target() incident.ID      { return c.Ticket }
+func (c Abandon) Target() incident.ID      { return c.Ticket }
+func (c Reject) Target() incident.ID       { return c.Ticket }
 func (c Link) Target() incident.ID         { return c.Ticket }
 func (c Unlink) Target() incident.ID       { return c.Ticket }
+func (c Merge) Target() incident.ID        { return c.Ticket }
+func (c Unmerge) Target() incident.ID      { return c.Ticket }
 func (c Comment) Target() incident.ID      { return c.Ticket }
 func (c Edit) Target() incident.ID         { return c.Ticket }
 func (c Reply) Target() incident.ID        { return c.Ticket }
+func (c ReplyAll) Target() incident.ID     { return c.Ticket }
 func (c Deliver) Target() incident.ID      { return c.Ticket }
 func (c Append) Target() incident.ID       { return c.Ticket }
 func (c ReceiveAgain) Target() incident.ID { return c.Ticket }
 func (c Close) Target() incident.ID        { return c.Ticket }
-func (c Reopen) Target() incident.ID       { return c.Ticket }
 func (c SetDue) Target() incident.ID       { return c.Ticket }
+func (c Restart) Target() incident.ID      { return c.Ticket }
+func (c Notify) Target() incident.ID       { return c.Ticket }
 func (c Wake) Target() incident.ID         { return c.Ticket }
 
 // Commands returns a zero value of every command that people and programs give,
 // in the order in which a list of them is shown.
 func Commands() []Command {
 	return []Command{
-		Open{}, Take{}, Release{}, Assign{}, Move{}, Reopen{}, Link{}, Unlink{}, Comment{}, Edit{}, Reply{}, Deliver{},
+		Open{}, Take{}, Steal{}, Release{}, Assign{}, Move{}, Reopen{}, Resolve{}, Abandon{}, Reject{}, Link{}, Unlink{},
+		Merge{}, Unmerge{}, Comment{}, Edit{}, Reply{}, ReplyAll{}, Deliver{},
 	}
 }
 
@@ -252,7 +376,7 @@ func Commands() []Command {
 // or a rule.
 func ByDesk(c Command) bool {
 	switch c := c.(type) {
-	case Append, ReceiveAgain, Close, SetDue, Wake:
+	case Append, ReceiveAgain, Close, SetDue, Restart, Notify, Wake:
 		return true
 	case Open:
 		return c.Mail != nil || c.Held != nil
@@ -262,162 +386,5 @@ func ByDesk(c Command) bool {
 
 // all returns a zero value of every command.
 func all() []Command {
-	return append(Commands(), Append{}, ReceiveAgain{}, Close{}, SetDue{}, Wake{})
-}
-
-// MarshalCommand returns the JSON form of a command: its fields and its name
-// under "command".
-func MarshalCommand(c Command) ([]byte, error) {
-	if edit, ok := c.(Edit); ok {
-		c = edit.withoutNull()
-	}
-	fields, err := json.Marshal(c)
-	if err != nil {
-		return nil, err
-	}
-	head := fmt.Appendf(nil, `{"command":%q`, c.Name())
-	if len(fields) > 2 {
-		head = append(head, ',')
-	}
-	return append(head, fields[1:]...), nil
-}
-
-// withoutNull makes lists that are to be emptied empty rather than nil, which
-// would be null in JSON and mean "leave it".
-func (c Edit) withoutNull() Edit {
-	for _, list := range []**[]incident.Party{&c.Requestors, &c.Cc, &c.Contacts} {
-		if *list != nil && **list == nil {
-			*list = &[]incident.Party{}
-		}
-	}
-	if c.ExternalIDs != nil && *c.ExternalIDs == nil {
-		c.ExternalIDs = &[]string{}
-	}
-	return c
-}
-
-// ParseCommand reads the JSON form of a command. An unknown command or argument
-// is an [*ArgumentError] that says which there are.
-func ParseCommand(data []byte) (Command, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(data, &members); err != nil {
-		return nil, &ArgumentError{"a command", "text", shorten(data), `a JSON object like {"command":"take","ticket":7}`}
-	}
-	var name string
-	_ = json.Unmarshal(members["command"], &name)
-	known := all()
-	i := slices.IndexFunc(known, func(c Command) bool { return c.Name() == name })
-	if i < 0 {
-		var names []string
-		for _, c := range Commands() {
-			names = append(names, c.Name())
-		}
-		return nil, &ArgumentError{"a command", "command", name, strings.Join(names, ", ")}
-	}
-	shape := reflect.TypeOf(known[i])
-	allowed := argumentNames(shape)
-	delete(members, "command")
-	for argument := range members {
-		if !slices.Contains(allowed, argument) {
-			return nil, &ArgumentError{name, "argument", argument, strings.Join(allowed, ", ")}
-		}
-	}
-	value := reflect.New(shape).Elem()
-	for i, argument := range allowed {
-		given, ok := members[argument]
-		if !ok {
-			continue
-		}
-		field := value.Field(i)
-		if err := json.Unmarshal(given, field.Addr().Interface()); err != nil {
-			return nil, &ArgumentError{name, argument, shorten(given), form(field.Type())}
-		}
-	}
-	return value.Interface().(Command), nil
-}
-
-// shorten makes text fit for an error.
-func shorten(text []byte) string {
-	const most = 100
-	if len(text) <= most {
-		return incident.Clean(string(text))
-	}
-	return incident.Clean(string(text[:most])) + " ..."
-}
-
-// form says in words what JSON an argument of a type is written as.
-func form(t reflect.Type) string {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch t {
-	case reflect.TypeFor[incident.ID]():
-		return `the number of a ticket, or "$1", "$2" ... for those that earlier commands open`
-	case reflect.TypeFor[time.Time]():
-		return `a time like "2026-03-02T09:00:00Z"`
-	case reflect.TypeFor[[]incident.Party]():
-		return `a list like [{"name":"Bob","address":"bob@example.org"}]`
-	case reflect.TypeFor[[]incident.Observable]():
-		return `a list like [{"kind":"address","value":"192.0.2.7","role":"source"}]`
-	case reflect.TypeFor[map[string][]string]():
-		return `an object like {"field":["value"]}`
-	}
-	switch t.Kind() {
-	case reflect.Int:
-		return "a whole number"
-	case reflect.String:
-		return "a text"
-	case reflect.Slice:
-		return "a list"
-	}
-	return "an object"
-}
-
-func argumentNames(shape reflect.Type) []string {
-	var names []string
-	for i := range shape.NumField() {
-		name, _, _ := strings.Cut(shape.Field(i).Tag.Get("json"), ",")
-		names = append(names, name)
-	}
-	return names
-}
-
-// Bind returns the command with every placeholder ([incident.Nth]) replaced by
-// the ticket that was opened at that place. A number beyond the list is an
-// [*ArgumentError], and so is nil or a pointer in place of a command.
-func Bind(c Command, opened []incident.ID) (Command, error) {
-	if shape := reflect.TypeOf(c); shape == nil || shape.Kind() == reflect.Pointer {
-		return nil, &ArgumentError{"a command", "type", fmt.Sprintf("%T", c), "a value like workflow.Take{Ticket: 7}, no pointer"}
-	}
-	var failed error
-	bind := func(id incident.ID) incident.ID {
-		n, ok := id.Placeholder()
-		if !ok {
-			return id
-		}
-		if n < 1 || n > len(opened) {
-			allowed := "a number: no earlier command of the list opens a ticket"
-			if len(opened) > 0 {
-				allowed = fmt.Sprintf("a number, or $1 to $%d for the tickets that earlier commands of the list open", len(opened))
-			}
-			failed = &ArgumentError{c.Name(), "ticket", id.String(), allowed}
-			return id
-		}
-		return opened[n-1]
-	}
-	value := reflect.New(reflect.TypeOf(c)).Elem()
-	value.Set(reflect.ValueOf(c))
-	for i := range value.NumField() {
-		switch field := value.Field(i).Interface().(type) {
-		case incident.ID:
-			value.Field(i).Set(reflect.ValueOf(bind(field)))
-		case []incident.ID:
-			bound := slices.Clone(field)
-			for j := range bound {
-				bound[j] = bind(bound[j])
-			}
-			value.Field(i).Set(reflect.ValueOf(bound))
-		}
-	}
-	return value.Interface().(Command), failed
+	return append(Commands(), Append{}, ReceiveAgain{}, Close{}, SetDue{}, Restart{}, Notify{}, Wake{})
 }

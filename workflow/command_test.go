@@ -15,15 +15,19 @@ import (
 	"github.com/airtight-csirt/airtight/workflow"
 )
 
-// everyCommand returns one of each command, on ticket 7.
+// everyCommand returns each command, on ticket 7, some in several shapes.
 func everyCommand() []workflow.Command {
 	return []workflow.Command{
-		workflow.Open{Kind: incident.KindReport}, workflow.Take{Ticket: 7}, workflow.Release{Ticket: 7},
-		workflow.Assign{Ticket: 7, To: "handler:bob"}, workflow.Move{Ticket: 7, To: "open"}, workflow.Reopen{Ticket: 7},
-		workflow.Link{Ticket: 7, Parent: 3}, workflow.Unlink{Ticket: 7, Parent: 3}, workflow.Comment{Ticket: 7, Text: "x"},
-		workflow.Edit{Ticket: 7}, workflow.Reply{Ticket: 7, Text: "x"}, workflow.Deliver{Ticket: 7, To: 3},
+		workflow.Open{Kind: incident.KindReport}, workflow.Open{Kind: incident.KindReport, From: 3, Parents: []incident.ID{3}},
+		workflow.Take{Ticket: 7}, workflow.Steal{Ticket: 7}, workflow.Release{Ticket: 7}, workflow.Assign{Ticket: 7, To: "handler:bob"},
+		workflow.Move{Ticket: 7, To: "open"}, workflow.Move{Ticket: 7, To: "resolved"}, workflow.Reopen{Ticket: 7},
+		workflow.Resolve{Ticket: 7}, workflow.Resolve{Ticket: 7, Reply: "x"}, workflow.Resolve{Ticket: 7, Reply: "x", Children: []incident.ID{3}},
+		workflow.Abandon{Ticket: 7}, workflow.Abandon{Ticket: 7, Reply: "x"}, workflow.Reject{Ticket: 7}, workflow.Reject{Ticket: 7, Text: "x", Steal: true},
+		workflow.Link{Ticket: 7, Parent: 3}, workflow.Unlink{Ticket: 7, Parent: 3}, workflow.Merge{Ticket: 7, Into: 3}, workflow.Unmerge{Ticket: 7},
+		workflow.Comment{Ticket: 7, Text: "x"}, workflow.Edit{Ticket: 7}, workflow.Reply{Ticket: 7, Text: "x"},
+		workflow.ReplyAll{Ticket: 7, Text: "x"}, workflow.ReplyAll{Ticket: 7, Text: "x", Children: []incident.ID{3}}, workflow.Deliver{Ticket: 7, To: 3},
 		workflow.Append{Ticket: 7}, workflow.ReceiveAgain{Ticket: 7}, workflow.Close{Ticket: 7, Under: 3, To: "resolved"},
-		workflow.SetDue{Ticket: 7}, workflow.Wake{Ticket: 7},
+		workflow.SetDue{Ticket: 7}, workflow.Restart{Ticket: 7}, workflow.Notify{Ticket: 7, To: incident.Duty}, workflow.Wake{Ticket: 7},
 	}
 }
 
@@ -116,8 +120,23 @@ func TestEmptiedListsAsJSON(t *testing.T) {
 	require.Nil(t, *c.Cc, "the caller's command stays as it was")
 }
 
+// No incident, and none given, are two things.
+func TestNoParentsAsJSON(t *testing.T) {
+	for text, c := range map[string]workflow.Open{
+		`{"command":"open","kind":"report","parents":[],"from":7}`: {Kind: incident.KindReport, Parents: []incident.ID{}, From: 7},
+		`{"command":"open","kind":"report","from":7}`:              {Kind: incident.KindReport, From: 7},
+	} {
+		written, err := workflow.MarshalCommand(c)
+		require.NoError(t, err)
+		require.Equal(t, text, string(written))
+		parsed, err := workflow.ParseCommand(written)
+		require.NoError(t, err)
+		require.Equal(t, c, parsed)
+	}
+}
+
 func TestListsOfCommands(t *testing.T) {
-	people := 0
+	people := map[string]bool{}
 	for _, c := range everyCommand() {
 		target := incident.ID(7)
 		if c.Name() == "open" {
@@ -125,16 +144,16 @@ func TestListsOfCommands(t *testing.T) {
 		}
 		require.Equal(t, target, c.Target(), c.Name())
 		if !workflow.ByDesk(c) {
-			people++
+			people[c.Name()] = true
 		}
 	}
-	require.Len(t, workflow.Commands(), people)
+	require.Len(t, workflow.Commands(), len(people))
 	require.True(t, workflow.ByDesk(workflow.Open{Mail: &workflow.Mail{}}))
 	require.True(t, workflow.ByDesk(workflow.Open{Held: &incident.Held{}}))
 }
 
 func TestBadCommands(t *testing.T) {
-	const names = "open, take, release, assign, move, reopen, link, unlink, comment, edit, reply, deliver"
+	const names = "open, take, steal, release, assign, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, deliver"
 	for text, want := range map[string]string{
 		`{"command":"tkae","ticket":7}`: `workflow: a command: command "tkae" is not possible: allowed is ` + names,
 		`{}`:                            `workflow: a command: command "" is not possible: allowed is ` + names,
@@ -142,15 +161,28 @@ func TestBadCommands(t *testing.T) {
 		`{"command":7}`:                 `command "" is not possible`,
 		`{"command":"take","tickt":7}`:  `workflow: take: argument "tickt" is not possible: allowed is ticket`,
 		`{"command":"take","Ticket":7}`: `argument "Ticket" is not possible`,
-		`{"command":"move","ticket":7,"on":true}`: `workflow: move: argument "on" is not possible: allowed is ticket, to`,
-		`{"command":"take","ticket":"x"}`:         `allowed is the number of a ticket, or "$1"`,
-		`{"command":"take","ticket":-1}`:          `ticket "-1" is not possible`,
-		`{"command":"move","to":7}`:               `workflow: move: to "7" is not possible: allowed is a text`,
-		`{"command":"edit","ticket":7,"due":"x"}`: `a time like "2026-03-02T09:00:00Z"`,
-		`[]`:                    `allowed is a JSON object like {"command":"take","ticket":7}`,
-		`{"command":"take"`:     `allowed is a JSON object like`,
-		`{"command":"take"} {}`: `allowed is a JSON object like`,
-		``:                      `allowed is a JSON object like`,
+		`{"command":"move","ticket":7,"on":true}`:              `workflow: move: argument "on" is not possible: allowed is ticket, to`,
+		`{"command":"take","ticket":"x"}`:                      `allowed is the number of a ticket, or "$1"`,
+		`{"command":"take","ticket":-1}`:                       `ticket "-1" is not possible`,
+		`{"command":"move","to":7}`:                            `workflow: move: to "7" is not possible: allowed is a text`,
+		`{"command":"edit","ticket":7,"due":"x"}`:              `a time like "2026-03-02T09:00:00Z"`,
+		`{"command":"reject","ticket":7,"steal":"yes"}`:        `steal "\"yes\"" is not possible: allowed is true or false`,
+		`{"command":"open","kind":"report","attachments":[1]}`: `allowed is a list like [{"name":"log.txt","type":"text/plain","content":"aGVsbG8K"}] with the content in base64`,
+		`{"command":"open","attachments":[{"content":"%"}]}`:   `with the content in base64`,
+		`{"command":"open","priority":"high"}`:                 `allowed is a whole number`,
+		`{"command":"open","parents":["x"]}`:                   `allowed is a list of numbers of tickets like [7,8]`,
+		`{"command":"reply-all","kinds":"report"}`:             `allowed is a list like ["report","investigation"]`,
+		`{"command":"edit","clear":"due"}`:                     `allowed is a list of texts like ["X-1"]`,
+		`{"command":"comment","call":"out"}`:                   `call "\"out\"" is not possible: allowed is an object like {"direction":"out","person":"Bob"`,
+		`{"command":"comment","call":{"name":"Bob"}}`:          `call "{\"name\":\"Bob\"}" is not possible: allowed is an object like {"direction":"out","person":"Bob"`,
+		`{"command":"edit","addCc":[{"adress":"x"}]}`:          `allowed is a list like [{"name":"Bob","address":"bob@example.org"}]`,
+		`{"command":"edit","fields":[]}`:                       `allowed is an object like {"field":["value"]}`,
+		`{"command":"edit","removeObservables":7}`:             `allowed is a list like [{"kind":"address"`,
+		`{"command":"append","mail":7}`:                        `mail "7" is not possible: allowed is an object`,
+		`[]`:                                                   `allowed is a JSON object like {"command":"take","ticket":7}`,
+		`{"command":"take"`:                                    `allowed is a JSON object like`,
+		`{"command":"take"} {}`:                                `allowed is a JSON object like`,
+		``:                                                     `allowed is a JSON object like`,
 	} {
 		c, err := workflow.ParseCommand([]byte(text))
 		require.ErrorContains(t, err, want, text)
@@ -243,6 +275,22 @@ func TestBind(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []incident.ID{3, 41}, bound.(workflow.Open).Parents)
 	require.Equal(t, incident.Nth(1), open.Parents[1], "the caller's command stays as it was")
+
+	for _, c := range []struct{ given, want workflow.Command }{
+		{workflow.Open{Kind: incident.KindIncident, From: incident.Nth(2)}, workflow.Open{Kind: incident.KindIncident, From: 42}},
+		{workflow.Merge{Ticket: incident.Nth(1), Into: incident.Nth(2)}, workflow.Merge{Ticket: 41, Into: 42}},
+		{workflow.Resolve{Ticket: 7, Children: []incident.ID{incident.Nth(1)}}, workflow.Resolve{Ticket: 7, Children: []incident.ID{41}}},
+		{workflow.Abandon{Ticket: incident.Nth(1), Children: []incident.ID{5}}, workflow.Abandon{Ticket: 41, Children: []incident.ID{5}}},
+		{workflow.ReplyAll{Ticket: 7, Children: []incident.ID{8, incident.Nth(2)}}, workflow.ReplyAll{Ticket: 7, Children: []incident.ID{8, 42}}},
+		{workflow.Deliver{Ticket: 7, To: incident.Nth(1)}, workflow.Deliver{Ticket: 7, To: 41}},
+		{workflow.Open{Parents: []incident.ID{}}, workflow.Open{Parents: []incident.ID{}}},
+	} {
+		bound, err := workflow.Bind(c.given, opened)
+		require.NoError(t, err)
+		require.Equal(t, c.want, bound)
+	}
+	_, err = workflow.Bind(workflow.ReplyAll{Ticket: 7, Children: []incident.ID{incident.Nth(3)}}, opened)
+	require.ErrorContains(t, err, `"$3" is not possible`)
 
 	same, err := workflow.Bind(workflow.Take{Ticket: 7}, nil)
 	require.NoError(t, err)

@@ -18,12 +18,16 @@ type Env struct {
 	Seed [32]byte
 }
 
-// Decision is an event that a command causes. Text is the body that belongs to
-// it: whoever stores the event keeps the text as its first blob, or, for a
-// message that we send, the mail that is made of it.
+// Decision is an event that a command causes, on the ticket that the command is
+// about, or on another one (Ticket, if not 0). Text is the body that belongs to it:
+// whoever stores the event keeps the text as its first blob, or, for a message that
+// we send, the mail that is made of it and of Files. The files of a message that
+// is no mail are blobs of their own.
 type Decision struct {
-	Event incident.Event
-	Text  string
+	Ticket incident.ID
+	Event  incident.Event
+	Text   string
+	Files  []File
 }
 
 // Asks returns what must be known to decide a command about t, which for [Open]
@@ -31,13 +35,14 @@ type Decision struct {
 func (p *Policy) Asks(t incident.Ticket, c Command) []Ask { return c.asks(p, t) }
 
 // Decide returns the events that a command causes on t, in order; none when all
-// is as the command wants it already. For [Open], t is the zero Ticket. Facts
-// answer what Asks returned. Errors: [*TransitionError], [*TakenError],
-// [*RefusedError], [*ArgumentError], [*NoTicketError].
+// is as the command wants it already. For [Open], t has its number and nothing
+// else. Facts answer what Asks returned. Errors: [*TransitionError],
+// [*TakenError], [*RefusedError], [*ArgumentError], [*MissingError],
+// [*NoTicketError].
 func (p *Policy) Decide(t incident.Ticket, c Command, f Facts, env Env) ([]Decision, error) {
 	if t.MergedInto != 0 {
 		switch c.(type) {
-		case ReceiveAgain, Wake: // what comes by itself may still come
+		case ReceiveAgain, Wake, Unmerge: // what comes by itself may still come
 		default:
 			return nil, &RefusedError{c.Name(), t.ID, fmt.Sprintf("it was merged into ticket %s: work on that one", t.MergedInto)}
 		}
@@ -49,6 +54,15 @@ func events(list ...incident.Event) []Decision {
 	var decisions []Decision
 	for _, e := range list {
 		decisions = append(decisions, Decision{Event: e})
+	}
+	return decisions
+}
+
+// on are events for another ticket.
+func on(id incident.ID, list ...incident.Event) []Decision {
+	decisions := events(list...)
+	for i := range decisions {
+		decisions[i].Ticket = id
 	}
 	return decisions
 }
@@ -71,6 +85,15 @@ func (c Take) decide(_ *Policy, t incident.Ticket, _ Facts, env Env) ([]Decision
 		return events(incident.Owned{To: env.By}), nil
 	}
 	return nil, &TakenError{t.ID, t.Owner}
+}
+
+func (Steal) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (Steal) decide(_ *Policy, t incident.Ticket, _ Facts, env Env) ([]Decision, error) {
+	if t.Owner == env.By {
+		return nil, nil
+	}
+	return events(incident.Owned{From: t.Owner, To: env.By}), nil
 }
 
 func (Release) asks(*Policy, incident.Ticket) []Ask { return nil }
@@ -98,12 +121,20 @@ func (c Assign) decide(_ *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision
 	return events(incident.Owned{From: t.Owner, To: to}), nil
 }
 
-func (Move) asks(*Policy, incident.Ticket) []Ask { return nil }
+func (c Move) asks(p *Policy, t incident.Ticket) []Ask { return p.closingAsks(t, c.To) }
 
-func (c Move) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, error) {
-	moved, err := p.move(t, c.To)
+func (c Move) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision, error) {
+	return p.moveBy(c, t, c.To, f)
+}
+
+// moveBy is what a command does that moves t to a status.
+func (p *Policy) moveBy(c Command, t incident.Ticket, to incident.Status, f Facts) ([]Decision, error) {
+	moved, err := p.move(t, to)
 	if err != nil || moved == nil {
 		return nil, err
+	}
+	if waits := p.waitsForBlocks(c, t, moved, f); waits != nil {
+		return waits, nil
 	}
 	outcome := incident.Accepted
 	if moved.Phase == incident.Inactive {
@@ -144,7 +175,7 @@ func (c Reopen) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision
 	if !ok {
 		return nil, &RefusedError{c.Name(), t.ID, fmt.Sprintf("no active status can be reached from %q", t.Status)}
 	}
-	return Move{Ticket: t.ID, To: to}.decide(p, t, Facts{}, Env{})
+	return p.moveBy(c, t, to, Facts{})
 }
 
 func (c Link) asks(*Policy, incident.Ticket) []Ask { return askTickets(c.Parent) }
@@ -153,30 +184,38 @@ func (c Link) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision, 
 	if t.HasParent(c.Parent) {
 		return nil, nil
 	}
-	if err := checkParent(c, t, c.Parent, f); err != nil {
+	parent, ok := f.Ticket(c.Parent)
+	if !ok {
+		return nil, &NoTicketError{Ticket: c.Parent}
+	}
+	if err := p.checkParent(c, t, parent); err != nil {
 		return nil, err
 	}
-	linked := settled(t, incident.Attached, c.Parent)
+	return events(p.link(t, c.Parent)...), nil
+}
+
+// link returns the events that make t a child of an incident.
+func (p *Policy) link(t incident.Ticket, parent incident.ID) []incident.Event {
+	linked := settled(t, incident.Attached, parent)
 	if !p.Lifecycles[t.Kind].ManyParents {
 		for _, old := range t.Parents {
 			linked = append(linked, incident.Unlinked{Parent: old})
 		}
 	}
-	return events(append(linked, incident.Linked{Parent: c.Parent})...), nil
+	return append(linked, incident.Linked{Parent: parent})
 }
 
 // checkParent reports why t cannot be a child of parent.
-func checkParent(c Command, t incident.Ticket, parent incident.ID, f Facts) error {
-	p, ok := f.Ticket(parent)
+func (p *Policy) checkParent(c Command, t, parent incident.Ticket) error {
 	switch {
-	case !ok:
-		return &NoTicketError{Ticket: parent}
 	case t.Kind == incident.KindIncident:
 		return &RefusedError{c.Name(), t.ID, "an incident cannot be the child of another: link its reports, investigations and blocks"}
-	case p.Kind != incident.KindIncident:
-		return &ArgumentError{c.Name(), "parent", fmt.Sprintf("%s %s", p.Kind, p.ID), "the number of an incident"}
-	case p.MergedInto != 0:
-		return &ArgumentError{c.Name(), "parent", p.ID.String(), fmt.Sprintf("incident %s, into which it was merged", p.MergedInto)}
+	case parent.Kind != incident.KindIncident:
+		return &ArgumentError{c.Name(), "parent", fmt.Sprintf("%s %s", parent.Kind, parent.ID), "the number of an incident"}
+	case parent.MergedInto != 0:
+		return &ArgumentError{c.Name(), "parent", parent.ID.String(), fmt.Sprintf("incident %s, into which it was merged", parent.MergedInto)}
+	case p.Lifecycles[parent.Kind].RefuseClosed && !parent.Open() && t.Open():
+		return &RefusedError{c.Name(), t.ID, fmt.Sprintf("incident %s is %s: open it again first", parent.ID, parent.Status)}
 	}
 	return nil
 }
@@ -188,7 +227,7 @@ func (c Unlink) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision
 		return nil, nil
 	}
 	if p.Lifecycles[t.Kind].ParentRequired && len(t.Parents) == 1 {
-		return nil, &RefusedError{c.Name(), t.ID, "a " + string(t.Kind) + " belongs to an incident: link another one first"}
+		return nil, &RefusedError{c.Name(), t.ID, article(t.Kind) + " belongs to an incident: link another one first"}
 	}
 	return events(incident.Unlinked{Parent: c.Parent}), nil
 }
@@ -196,10 +235,19 @@ func (c Unlink) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision
 func (Comment) asks(*Policy, incident.Ticket) []Ask { return nil }
 
 func (c Comment) decide(*Policy, incident.Ticket, Facts, Env) ([]Decision, error) {
-	if strings.TrimSpace(c.Text) == "" {
+	var noted incident.Commented
+	if c.Call != nil {
+		call := incident.Call{
+			Direction: c.Call.Direction, Person: oneLine(c.Call.Person), Number: oneLine(c.Call.Number), Left: incident.Clean(c.Call.Left),
+		}
+		if call.Direction != incident.CallIn && call.Direction != incident.CallOut {
+			return nil, &ArgumentError{c.Name(), "direction of the call", string(call.Direction), "in, out"}
+		}
+		noted.Content.Call = &call
+	} else if strings.TrimSpace(c.Text) == "" {
 		return nil, &ArgumentError{c.Name(), "text", "", "some text"}
 	}
-	return []Decision{{incident.Commented{}, incident.Clean(c.Text)}}, nil
+	return []Decision{{Event: noted, Text: incident.Clean(c.Text)}}, nil
 }
 
 func (c Close) asks(_ *Policy, t incident.Ticket) []Ask { return []Ask{{FactParents, t.ID}} }
@@ -212,6 +260,9 @@ func (c Close) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision,
 		if parent.ID != c.Under && parent.Phase == incident.Active {
 			return nil, &RefusedError{c.Name(), t.ID, fmt.Sprintf("incident %s, which is %s, holds it too", parent.ID, parent.Status)}
 		}
+	}
+	if t.Kind == incident.KindBlock && t.Phase == incident.Active && p.activeBlock() == BlockWarn {
+		return nil, &RefusedError{c.Name(), t.ID, "the block is in place: its removal must be asked for"}
 	}
 	to, ok := p.Lifecycles[t.Kind].Status(c.To)
 	if !ok {
@@ -228,21 +279,46 @@ func (c SetDue) decide(_ *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision
 	if t.Kind == incident.KindIncident {
 		return nil, &RefusedError{c.Name(), t.ID, "the due date of an incident follows from its children"}
 	}
-	if sameTime(t.Due, moment(c.Due)) {
+	if sameTime(t.Due, moment(c.Due)) || !t.Open() && c.Due != nil { // nothing can be due on it any more
 		return nil, nil
 	}
 	return events(incident.DueSet{Due: moment(c.Due), Clock: c.Clock}), nil
+}
+
+func (Restart) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (Restart) decide(_ *Policy, t incident.Ticket, _ Facts, env Env) ([]Decision, error) {
+	now := env.Now
+	if sameTime(t.Started, &now) {
+		return nil, nil
+	}
+	return events(incident.Edited{Started: &now}), nil
+}
+
+func (Notify) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (c Notify) decide(_ *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, error) {
+	text := fmt.Sprintf("%s %s: %s.\n\nSubject: %s\nStatus: %s\n", t.Kind, t.ID, c.About, t.Subject, t.Status)
+	if t.Due != nil {
+		text += "Due: " + t.Due.Format(time.RFC3339) + "\n"
+	}
+	return []Decision{{Event: incident.Notified{To: c.To, About: c.About}, Text: text}}, nil
 }
 
 func (Wake) asks(*Policy, incident.Ticket) []Ask { return nil }
 
 func (c Wake) decide(_ *Policy, t incident.Ticket, _ Facts, env Env) ([]Decision, error) {
 	var woken []incident.Event
+	due, byClock := t.Due, t.DueByClock
 	if t.Wake != nil && !t.Wake.After(env.Now) {
 		woken = append(woken, incident.Edited{Clear: []string{"wake"}})
 		if t.Open() && (t.Due == nil || t.Due.After(*t.Wake)) {
-			woken = append(woken, incident.DueSet{Due: t.Wake, Clock: ClockReminder})
+			due, byClock = t.Wake, false
+			woken = append(woken, incident.DueSet{Due: due, Clock: ClockReminder})
 		}
+	}
+	if t.Open() && due != nil && !due.After(env.Now) && !byClock && !sameTime(t.OverdueNoted, due) {
+		woken = append(woken, incident.Overdue{Due: *due})
 	}
 	return events(append(woken, alarms(t, env.Now)...)...), nil
 }

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -30,12 +31,15 @@ func (c Edit) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, 
 			return nil, &ArgumentError{c.Name(), date.name, date.at.Format(time.RFC3339), "a time from 1970 to 9999"}
 		}
 	}
-	if t.Kind == incident.KindIncident && (c.Due != nil || clearDue || c.Wake != nil) {
+	if t.Kind == incident.KindIncident && (c.Wake != nil || (c.Due != nil || clearDue) && !p.pinsDue()) {
 		return nil, &RefusedError{c.Name(), t.ID, "the due date of an incident follows from its children: edit that of a report, investigation or block"}
 	}
-	edited, changed, err := c.edited(t)
+	edited, changed, err := c.edited(p, t)
 	if err == nil {
-		err = p.checkFields(c, edited.Content.Fields)
+		// What the ticket never had is not this command's to mend.
+		err = p.missing(c, t.Kind, func(name string) bool {
+			return valueAfter(t, edited, name) != "" || valueAfter(t, incident.Edited{}, name) == ""
+		})
 	}
 	if err != nil {
 		return nil, err
@@ -45,6 +49,14 @@ func (c Edit) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, 
 		decisions = events(edited)
 	}
 	due := moment(c.Due)
+	if t.Kind == incident.KindIncident {
+		if due != nil && (!t.Pinned || !sameTime(due, t.Due)) {
+			decisions = append(decisions, Decision{Event: incident.DueSet{Due: due, Clock: ClockHand, Pinned: true}})
+		} else if clearDue && t.Pinned {
+			decisions = append(decisions, Decision{Event: incident.DueSet{Clock: ClockHand}})
+		}
+		return decisions, nil
+	}
 	if clearDue && t.Due != nil || due != nil && !sameTime(due, t.Due) {
 		decisions = append(decisions, Decision{Event: incident.DueSet{Due: due, Clock: ClockHand}})
 	}
@@ -52,45 +64,66 @@ func (c Edit) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, 
 }
 
 // edited returns the event for all that really changes.
-func (c Edit) edited(t incident.Ticket) (e incident.Edited, changed bool, err error) {
+func (c Edit) edited(p *Policy, t incident.Ticket) (e incident.Edited, changed bool, err error) {
 	if c.Priority != nil {
 		if err := checkPriority(c, *c.Priority); err != nil {
 			return e, false, err
 		}
 	}
+	constituency, state := oneLineOf(c.Constituency), oneLineOf(c.State)
+	if constituency != nil {
+		if *constituency, err = p.one(c, FieldConstituency, t.Kind, *constituency, t.Constituency, false); err != nil {
+			return e, false, err
+		}
+	}
+	if state != nil {
+		if *state, err = p.state(c, t.Kind, *state, t.State, false); err != nil {
+			return e, false, err
+		}
+	}
 	changed = set(&e.Priority, c.Priority, t.Priority) || changed
-	changed = set(&e.Constituency, oneLineOf(c.Constituency), t.Constituency) || changed
-	changed = set(&e.State, oneLineOf(c.State), t.State) || changed
+	changed = set(&e.Constituency, constituency, t.Constituency) || changed
+	changed = set(&e.State, state, t.State) || changed
 	changed = set(&e.Content.Subject, oneLineOf(c.Subject), t.Subject) || changed
 	for _, list := range []struct {
-		name string
-		from *[]incident.Party
-		to   **[]incident.Party
-		now  []incident.Party
+		name        string
+		from        *[]incident.Party
+		add, remove []incident.Party
+		to          **[]incident.Party
+		now         []incident.Party
 	}{
-		{"requestors", c.Requestors, &e.Content.Requestors, t.Requestors},
-		{"cc", c.Cc, &e.Content.Cc, t.Cc},
-		{"contacts", c.Contacts, &e.Content.Contacts, t.Contacts},
+		{"requestors", c.Requestors, c.AddRequestors, c.RemoveRequestors, &e.Content.Requestors, t.Requestors},
+		{"cc", c.Cc, c.AddCc, c.RemoveCc, &e.Content.Cc, t.Cc},
+		{"contacts", c.Contacts, nil, nil, &e.Content.Contacts, t.Contacts},
 	} {
-		if list.from == nil {
+		if list.from == nil && len(list.add)+len(list.remove) == 0 {
 			continue
 		}
-		cleaned, err := parties(c, list.name, *list.from)
+		want := list.now
+		if list.from != nil {
+			if want, err = parties(c, list.name, *list.from); err != nil {
+				return e, false, err
+			}
+		}
+		add, err := parties(c, list.name, list.add)
 		if err != nil {
 			return e, false, err
 		}
-		changed = replace(list.to, cleaned, list.now) || changed
+		want = slices.DeleteFunc(withParties(want, add), func(p incident.Party) bool { return hasParty(list.remove, p) })
+		changed = replace(list.to, want, list.now) || changed
 	}
 	if c.ExternalIDs != nil {
 		changed = replace(&e.Content.ExternalIDs, mapped(*c.ExternalIDs, oneLine), t.ExternalIDs) || changed
 	}
-	for name, values := range cleanFields(c.Fields) {
-		if !slices.Equal(values, t.Fields[name]) {
-			if e.Content.Fields == nil {
-				e.Content.Fields = map[string][]string{}
-			}
-			e.Content.Fields[name], changed = values, true
+	if e.Fields, e.Content.Fields, err = p.fields(c, t.Kind, c.Fields, t.Fields, false); err != nil {
+		return e, false, err
+	}
+	for _, fields := range []*map[string][]string{&e.Fields, &e.Content.Fields} {
+		maps.DeleteFunc(*fields, func(name string, values []string) bool { return slices.Equal(values, t.Fields[name]) })
+		if len(*fields) == 0 {
+			*fields = nil
 		}
+		changed = changed || *fields != nil
 	}
 	add, err := observables(c, c.AddObservables)
 	if err != nil {
@@ -101,10 +134,7 @@ func (c Edit) edited(t incident.Ticket) (e incident.Edited, changed bool, err er
 		return e, false, err
 	}
 	for _, o := range add {
-		there := slices.ContainsFunc(t.Observables, func(have incident.Observable) bool {
-			return have == o || o.Role == incident.RoleUnknown && have.Kind == o.Kind && have.Value == o.Value
-		})
-		if !there {
+		if !knows(t, o) {
 			e.Content.Observables, changed = append(e.Content.Observables, o), true
 		}
 	}
@@ -122,6 +152,74 @@ func (c Edit) edited(t incident.Ticket) (e incident.Edited, changed bool, err er
 		}
 	}
 	return e, changed, nil
+}
+
+// knows reports whether a ticket has an observable, in its role if it has one.
+func knows(t incident.Ticket, o incident.Observable) bool {
+	return slices.ContainsFunc(t.Observables, func(have incident.Observable) bool {
+		return have == o || o.Role == incident.RoleUnknown && have.Kind == o.Kind && have.Value == o.Value
+	})
+}
+
+// valueAfter is what a ticket has under a name after an edit.
+func valueAfter(t incident.Ticket, e incident.Edited, name string) string {
+	of := func(now string, next *string) string {
+		if next != nil {
+			return *next
+		}
+		return now
+	}
+	switch name {
+	case FieldSubject:
+		return of(t.Subject, e.Content.Subject)
+	case FieldConstituency:
+		return of(t.Constituency, e.Constituency)
+	case FieldVia:
+		return t.Via
+	case FieldState:
+		return of(string(t.State), (*string)(e.State))
+	}
+	for _, fields := range []map[string][]string{e.Fields, e.Content.Fields} {
+		if values, ok := fields[name]; ok {
+			return firstOf(values)
+		}
+	}
+	return firstOf(t.Fields[name])
+}
+
+func firstOf(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}
+
+// state checks an internal label. The policy may describe it as a field too.
+func (p *Policy) state(c Command, kind incident.Kind, want, now incident.State, opening bool) (incident.State, error) {
+	f := p.property(FieldState, kind)
+	if len(f.Values) == 0 {
+		f.Values = p.States
+	}
+	if want != "" && want == now {
+		return want, nil
+	}
+	state, err := f.one(c, string(want), string(now), opening)
+	return incident.State(state), err
+}
+
+// withParties returns a copy of a list with those added whose address is not in it.
+func withParties(list, more []incident.Party) []incident.Party {
+	sum := slices.Clone(list)
+	for _, p := range more {
+		if !hasParty(sum, p) {
+			sum = append(sum, p)
+		}
+	}
+	return sum
+}
+
+func hasParty(list []incident.Party, p incident.Party) bool {
+	return slices.ContainsFunc(list, func(have incident.Party) bool { return incident.SameAddress(have.Address, p.Address) })
 }
 
 func oneLineOf[S ~string](s *S) *S {

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,21 +12,30 @@ import (
 func (c Reply) asks(_ *Policy, t incident.Ticket) []Ask { return []Ask{{FactAnswerable, t.ID}} }
 
 func (c Reply) decide(_ *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision, error) {
+	return answer(c, t, c, f)
+}
+
+// answer is the mail that a command sends to the requestors of a ticket.
+func answer(c Command, t incident.Ticket, r Reply, f Facts) ([]Decision, error) {
 	switch {
 	case t.Kind == incident.KindIncident:
 		return nil, &RefusedError{c.Name(), t.ID, "an incident has no correspondents: reply to its reports, investigations or blocks"}
 	case len(t.Requestors) == 0:
 		return nil, &RefusedError{c.Name(), t.ID, "it has no requestors: add one by edit"}
-	case strings.TrimSpace(c.Text) == "":
+	case strings.TrimSpace(r.Text) == "":
 		return nil, &ArgumentError{c.Name(), "text", "", "some text"}
 	}
-	once, err := parties(c, "cc", c.Cc)
+	once, err := parties(c, "cc", r.Cc)
+	if err != nil {
+		return nil, err
+	}
+	attached, err := files(c, r.Attachments)
 	if err != nil {
 		return nil, err
 	}
 	m := incident.Message{
 		Side: incident.Inside, Sent: true, Answers: true, Thread: "reply",
-		Content: incident.MessageEntity{Subject: oneLine(c.Subject), To: t.Requestors, Cc: slices.Concat(t.Cc, once)},
+		Content: incident.MessageEntity{Subject: oneLine(r.Subject), To: t.Requestors, Cc: withParties(t.Cc, once)},
 	}
 	if m.Content.Subject == "" {
 		m.Content.Subject = t.Subject
@@ -35,7 +45,83 @@ func (c Reply) decide(_ *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision,
 		m.Content.InReplyTo = []string{entity.MessageID}
 		m.Content.References = thread(append(slices.Clone(entity.References), entity.MessageID))
 	}
-	return []Decision{{m, incident.Clean(c.Text)}}, nil
+	return []Decision{{Ticket: t.ID, Event: m, Text: incident.Clean(r.Text), Files: attached}}, nil
+}
+
+func (c ReplyAll) asks(_ *Policy, t incident.Ticket) []Ask { return childrenAsks(t, c.Children) }
+
+func (c ReplyAll) decide(_ *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision, error) {
+	if t.Kind != incident.KindIncident {
+		return nil, &RefusedError{c.Name(), t.ID, "only an incident has children to reply to: use reply"}
+	}
+	kinds := mapped(c.Kinds, func(kind incident.Kind) incident.Kind {
+		known, _ := incident.ParseKind(string(kind))
+		return known
+	})
+	if slices.Contains(kinds, "") || slices.Contains(kinds, incident.KindIncident) {
+		return nil, &ArgumentError{c.Name(), "kinds", fmt.Sprint(c.Kinds), "report, investigation, block"}
+	}
+	return replies(c, t, kinds, c.Children, Reply{Subject: c.Subject, Text: c.Text, Cc: c.Cc, Attachments: c.Attachments}, f)
+}
+
+// childrenAsks asks for some children of an incident, or for those that are not
+// inactive, and for what a reply to each of them must know.
+func childrenAsks(t incident.Ticket, chosen []incident.ID) []Ask {
+	if len(chosen) == 0 {
+		return []Ask{{FactOpenChildren, t.ID}, {FactChildrenAnswerable, t.ID}}
+	}
+	asks := askTickets(chosen...)
+	for _, id := range chosen {
+		asks = append(asks, Ask{FactAnswerable, id})
+	}
+	return asks
+}
+
+// replies are the mails to some children of an incident.
+func replies(c Command, t incident.Ticket, kinds []incident.Kind, chosen []incident.ID, r Reply, f Facts) ([]Decision, error) {
+	var children []incident.Ticket
+	if len(chosen) == 0 {
+		children = f.OpenChildren(t.ID)
+	}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(chosen))) {
+		child, ok := f.Ticket(id)
+		switch {
+		case !ok:
+			return nil, &NoTicketError{Ticket: id}
+		case !child.HasParent(t.ID):
+			return nil, &ArgumentError{c.Name(), "children", id.String(), fmt.Sprintf("the numbers of children of incident %s", t.ID)}
+		case child.MergedInto != 0:
+			return nil, &ArgumentError{c.Name(), "children", id.String(), fmt.Sprintf("ticket %s, into which it was merged", child.MergedInto)}
+		}
+		children = append(children, child)
+	}
+	var decisions []Decision
+	var failed error
+	sent := 0
+	for _, child := range children {
+		if len(kinds) > 0 && !slices.Contains(kinds, child.Kind) {
+			continue
+		}
+		mail, err := answer(c, child, r, f)
+		var refused *RefusedError
+		switch {
+		case err == nil:
+			sent++
+			decisions = append(decisions, mail...)
+		case errors.As(err, &refused) && len(chosen) == 0:
+			failed = err
+			decisions = append(decisions, on(child.ID, incident.Skipped{Command: c.Name(), Why: refused.Why})...)
+		default:
+			return nil, err
+		}
+	}
+	switch {
+	case sent > 0:
+		return decisions, nil
+	case failed != nil:
+		return nil, failed
+	}
+	return nil, &RefusedError{c.Name(), t.ID, "it has no child that is open and can be replied to"}
 }
 
 // thread keeps as many references as a mail carries: the root of the thread and
@@ -66,7 +152,7 @@ func (c Deliver) decide(p *Policy, t incident.Ticket, f Facts, env Env) ([]Decis
 		case incident.Accepted:
 			return events(incident.Delivered{Outcome: c.As}), nil
 		case incident.Rejected:
-			return Move{Ticket: t.ID, To: l.OnReject}.decide(p, t, f, env)
+			return p.moveBy(c, t, l.OnReject, f)
 		}
 		return nil, &ArgumentError{c.Name(), "as", string(c.As), "accepted, rejected, or a ticket in \"to\""}
 	}
@@ -87,7 +173,7 @@ func (c Deliver) decide(p *Policy, t incident.Ticket, f Facts, env Env) ([]Decis
 	if err != nil {
 		return nil, err
 	}
-	list := []incident.Event{incident.Delivered{Outcome: incident.Appended, To: to.ID}, incident.Merged{Into: to.ID}}
+	list := []incident.Event{incident.Delivered{Outcome: incident.Appended, To: to.ID}, incident.Merged{Into: to.ID, Status: t.Status}}
 	if moved != nil {
 		list = append(list, *moved)
 	}

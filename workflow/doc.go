@@ -8,8 +8,16 @@
 //
 // Programs give commands, which are values: Take{Ticket: 7}, Link{Ticket: 7,
 // Parent: 9}. They are handed to a desk.Session, or read from JSON with
-// [ParseCommand]. [Default] is the policy that applies when none is configured;
-// a program may change a copy of it, add its own [Rule] values, or write another.
+// [ParseCommand]. What is possible and what follows is a [Policy]: one of the
+// presets ([Preset]; [Default] is the janet one), a document of the team's own
+// ([ParsePolicy]), or a Go value. A program adds its own [Rule] values.
+//
+// # Policies
+//
+// A policy holds the lifecycles of the four kinds, what closing an incident does to
+// its children, fields and what is mandatory, and the rules with their parameters,
+// in order. The documents in presets/ show every key. [Lint] finds what is wrong
+// with one, [Graph] draws its lifecycles, [Diff] compares two.
 //
 // # How a command runs
 //

@@ -40,7 +40,7 @@ type TakenError struct {
 
 // Error implements error.
 func (e *TakenError) Error() string {
-	return fmt.Sprintf("workflow: ticket %s is already taken by %s: assign it to change its owner", e.Ticket, e.Owner)
+	return fmt.Sprintf("workflow: ticket %s is already taken by %s: steal or assign it to change its owner", e.Ticket, e.Owner)
 }
 
 // RefusedError says why the policy does not do what a command asks, and what
@@ -108,4 +108,29 @@ type LoopError struct {
 // Error implements error.
 func (e *LoopError) Error() string {
 	return fmt.Sprintf("workflow: stopped after %d steps: the rules %s may chase each other", e.Steps, strings.Join(e.Rules, ", "))
+}
+
+// article is a kind of ticket with the article in front.
+func article(kind incident.Kind) string {
+	if strings.HasPrefix(string(kind), "i") {
+		return "an " + string(kind)
+	}
+	return "a " + string(kind)
+}
+
+// MissingError says which mandatory fields a ticket lacks.
+type MissingError struct {
+	Command string
+	Kind    incident.Kind
+	Fields  []string
+	Allowed []string // sentences about those that have a list of values
+}
+
+// Error implements error.
+func (e *MissingError) Error() string {
+	text := fmt.Sprintf("workflow: %s: %s must have %s", e.Command, article(e.Kind), strings.Join(e.Fields, ", "))
+	if len(e.Allowed) > 0 {
+		text += ": " + strings.Join(e.Allowed, "; ")
+	}
+	return text
 }

@@ -49,7 +49,7 @@ func ExamplePolicy_Decide() {
 	// Output:
 	// moved {new open active}
 	// <nil>
-	// workflow: ticket 7 is already taken by handler:bob: assign it to change its owner
+	// workflow: ticket 7 is already taken by handler:bob: steal or assign it to change its owner
 	// workflow: report 7 cannot move from "new" to "abandoned": allowed are "open", "resolved", "rejected"
 }
 
@@ -75,10 +75,10 @@ func ExamplePolicy_Asks() {
 // as it likes, and that all mistakes are told at once.
 func ExamplePolicy_Validate() {
 	p := workflow.Default()
-	p.Cascade[workflow.StatusAbandoned][incident.KindReport] = "binned"
-	p.Rules = append(p.Rules, workflow.Rule{Name: "answered", Then: p.Rules[0].Then})
+	p.Cascade[workflow.StatusAbandoned][incident.KindReport] = workflow.StatusOpen
+	p.Rules = append(p.Rules, workflow.Rule{Name: "resolution", Then: p.Rules[0].Then})
 	fmt.Println(p.Validate())
 	// Output:
-	// workflow: policy lets a cascade end in "binned", which is no status of report
-	// workflow: policy has two rules or derivations called "answered", or one without a name
+	// workflow: policy lets a cascade end in "open", which is no inactive status of report
+	// workflow: policy has two rules or derivations called "resolution", or one without a name
 }

@@ -12,13 +12,19 @@ type Fact string
 
 // Facts.
 const (
-	FactTicket       Fact = "ticket"        // the ticket itself
-	FactParents      Fact = "parents"       // its incidents
-	FactOpenChildren Fact = "open children" // its children that are not inactive, by ID
-	FactEarliestDue  Fact = "earliest due"  // of its children that are not inactive and have a due date, the first one due; of several the one with the lowest ID
-	FactMessages     Fact = "messages"      // its messages, oldest first
-	FactAnswerable   Fact = "answerable"    // the newest of its messages that is [MessageRecord.Answerable], if there is one
-	FactStatuses     Fact = "statuses"      // the statuses that it has had, oldest first
+	FactTicket             Fact = "ticket"                 // the ticket itself
+	FactParents            Fact = "parents"                // its incidents
+	FactOpenChildren       Fact = "open children"          // its children that are not inactive, by ID
+	FactEarliestDue        Fact = "earliest due"           // of its children that are not inactive and have a due date, the first one due; of several the one with the lowest ID
+	FactMessages           Fact = "messages"               // its messages, oldest first
+	FactAnswerable         Fact = "answerable"             // the newest of its messages that is [MessageRecord.Answerable], if there is one
+	FactChildrenAnswerable Fact = "answerable of children" // FactAnswerable of each of its children that are not inactive
+	FactStatuses           Fact = "statuses"               // the statuses that it has had, oldest first
+	FactChildren           Fact = "children"               // all its children, by ID
+	FactTexts              Fact = "texts"                  // its messages that no machine wrote, oldest first, each with its text; of an incident the note that it was opened with
+	FactNewestText         Fact = "newest text"            // the newest of its messages, with its text without quoted lines and footer
+	FactSoleChildren       Fact = "sole children"          // its children that are not inactive and that no other active incident holds
+	FactMerges             Fact = "merges"                 // the records of its messages and merges (merged, joined, unmerged), oldest first
 )
 
 // Ask asks for a fact about a ticket.
@@ -27,11 +33,13 @@ type Ask struct {
 	Ticket incident.ID
 }
 
-// MessageRecord is a message with the record that holds it.
+// MessageRecord is a message with the record that holds it. Text is filled where
+// the fact says so.
 type MessageRecord struct {
 	Version uint64
 	At      time.Time
 	Message incident.Message
+	Text    string
 }
 
 // Answerable reports whether a reply can name the message: a person wrote it, and
@@ -79,6 +87,7 @@ type Facts struct {
 	tickets  map[Ask][]incident.Ticket
 	messages map[Ask][]MessageRecord
 	statuses map[Ask][]StatusRecord
+	records  map[Ask][]incident.Record
 }
 
 // Know adds the answer to an ask: no ticket, one, or several in ascending order
@@ -90,7 +99,8 @@ func (f *Facts) Know(a Ask, tickets ...incident.Ticket) {
 	f.tickets[a] = tickets
 }
 
-// KnowMessages adds the answer to an ask for [FactMessages] or [FactAnswerable].
+// KnowMessages adds the answer to an ask for [FactMessages], [FactAnswerable],
+// [FactTexts] or [FactNewestText].
 func (f *Facts) KnowMessages(a Ask, messages []MessageRecord) {
 	if f.messages == nil {
 		f.messages = map[Ask][]MessageRecord{}
@@ -106,6 +116,14 @@ func (f *Facts) KnowStatuses(a Ask, statuses []StatusRecord) {
 	f.statuses[a] = statuses
 }
 
+// KnowRecords adds the answer to an ask for [FactMerges].
+func (f *Facts) KnowRecords(a Ask, records []incident.Record) {
+	if f.records == nil {
+		f.records = map[Ask][]incident.Record{}
+	}
+	f.records[a] = records
+}
+
 // Ticket returns a ticket; false if it does not exist.
 func (f Facts) Ticket(id incident.ID) (incident.Ticket, bool) {
 	return first(known(f.tickets, Ask{FactTicket, id}))
@@ -119,6 +137,17 @@ func (f Facts) Parents(id incident.ID) []incident.Ticket {
 // OpenChildren returns the children of an incident that are not inactive.
 func (f Facts) OpenChildren(id incident.ID) []incident.Ticket {
 	return known(f.tickets, Ask{FactOpenChildren, id})
+}
+
+// Children returns all children of an incident.
+func (f Facts) Children(id incident.ID) []incident.Ticket {
+	return known(f.tickets, Ask{FactChildren, id})
+}
+
+// SoleChildren returns the children of an incident that are not inactive and that
+// no other active incident holds.
+func (f Facts) SoleChildren(id incident.ID) []incident.Ticket {
+	return known(f.tickets, Ask{FactSoleChildren, id})
 }
 
 // EarliestDue returns the child of an incident that is due first; false if no
@@ -141,6 +170,22 @@ func (f Facts) Answerable(id incident.ID) (MessageRecord, bool) {
 // Statuses returns the statuses that a ticket has had, oldest first.
 func (f Facts) Statuses(id incident.ID) []StatusRecord {
 	return known(f.statuses, Ask{FactStatuses, id})
+}
+
+// Texts returns the messages of a ticket with their texts, oldest first.
+func (f Facts) Texts(id incident.ID) []MessageRecord {
+	return known(f.messages, Ask{FactTexts, id})
+}
+
+// NewestText returns the newest message of a ticket with what its writer wrote;
+// false if it has none.
+func (f Facts) NewestText(id incident.ID) (MessageRecord, bool) {
+	return first(known(f.messages, Ask{FactNewestText, id}))
+}
+
+// Merges returns the records of the messages and merges of a ticket, oldest first.
+func (f Facts) Merges(id incident.ID) []incident.Record {
+	return known(f.records, Ask{FactMerges, id})
 }
 
 func known[T any](facts map[Ask][]T, a Ask) []T {

@@ -81,7 +81,8 @@ func TestTransitions(t *testing.T) {
 				pairs++
 				name := fmt.Sprintf("%s: %s to %s", kind, from, to)
 				ticket := incident.Ticket{ID: 7, Kind: kind, Status: from, Phase: phases[kind][from]}
-				got, err := p.Decide(ticket, workflow.Move{Ticket: 7, To: to}, workflow.Facts{}, env)
+				move := workflow.Move{Ticket: 7, To: to}
+				got, err := p.Decide(ticket, move, soleChildren(7).answer(p.Asks(ticket, move)), env)
 				switch {
 				case to == from:
 					require.NoError(t, err, name)
@@ -104,13 +105,14 @@ func TestFirstStatuses(t *testing.T) {
 	p := workflow.Default()
 	for _, kind := range incident.Kinds() {
 		for _, first := range everyStatus {
-			c := workflow.Open{Kind: kind, Status: first}
-			var facts workflow.Facts
-			if kind == incident.KindBlock {
+			c := workflow.Open{Kind: kind, Status: first, Subject: "Scan"}
+			switch kind {
+			case incident.KindIncident:
+				c.Fields = classified
+			case incident.KindBlock:
 				c.Parents = []incident.ID{3}
-				facts = know(incident.Ticket{ID: 3, Kind: incident.KindIncident})
 			}
-			got, err := p.Decide(incident.Ticket{}, c, facts, env)
+			got, err := p.Decide(incident.Ticket{}, c, know(three).answer(p.Asks(incident.Ticket{}, c)), env)
 			if !contains(transitions[kind][""], first) {
 				var refused *workflow.TransitionError
 				require.ErrorAs(t, err, &refused, "%s %s", kind, first)
@@ -210,7 +212,9 @@ func TestAllowedIsTheCallers(t *testing.T) {
 func TestValidateAcceptsTheDefault(t *testing.T) { require.NoError(t, workflow.Default().Validate()) }
 
 func TestValidateListsEveryMistake(t *testing.T) {
-	nothing := func(*workflow.Policy, workflow.Change, workflow.Facts) workflow.Verdict { return workflow.Verdict{} }
+	nothing := func(*workflow.Policy, workflow.Change, workflow.Facts, any) workflow.Verdict {
+		return workflow.Verdict{}
+	}
 	p := workflow.Default()
 	delete(p.Lifecycles, incident.KindInvestigation)
 	report := p.Lifecycles[incident.KindReport]
@@ -225,7 +229,7 @@ func TestValidateListsEveryMistake(t *testing.T) {
 	p.Cascade["vanished"] = nil
 	p.Cascade[workflow.StatusResolved][incident.KindBlock] = "blown up"
 	p.Cascade[workflow.StatusAbandoned][incident.KindReport] = workflow.StatusOpen
-	p.Rules = append(p.Rules, workflow.Rule{Then: nothing}, workflow.Rule{Name: "answered", Then: nothing}, workflow.Rule{Name: "empty"})
+	p.Rules = append(p.Rules, workflow.Rule{Then: nothing}, workflow.Rule{Name: "resolution", Then: nothing}, workflow.Rule{Name: "empty"})
 	p.Derivations = append(p.Derivations, workflow.Derivation{Name: "idle"})
 
 	err := p.Validate()
@@ -243,7 +247,7 @@ func TestValidateListsEveryMistake(t *testing.T) {
 		`"blown up", which is no status of block`,
 		`"open", which is no inactive status of report`,
 		`two rules or derivations called ""`,
-		`two rules or derivations called "answered"`,
+		`two rules or derivations called "resolution"`,
 		`rule "empty" without Then`,
 		`derivation "idle" without Dirty or Then`,
 	} {

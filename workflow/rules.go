@@ -1,34 +1,99 @@
 package workflow
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
-	"github.com/airtight-csirt/airtight/sla"
 )
 
-// Rules returns the built-in rules in their order.
+const ruleCloseChildren = "close-children"
+
+// Rules returns all built-in rules with their default parameters, in the order in
+// which the presets run them. A policy runs those that it lists.
 func Rules() []Rule {
 	return []Rule{
 		{
 			Name: "open-linked-report",
 			Doc:  "A report in its initial phase opens when it gets an incident (RTIR: SetActiveStatus on link).",
-			On:   []string{"opened", "linked"},
+			On:   []string{"opened", "linked", "joined"},
 			Then: openLinkedReport,
+		},
+		{
+			Name:  "reopen-linked-incident",
+			Doc:   "A child that is not inactive opens a closed incident again when it is linked to it, or loses the active one that held it (JANET 3.11).",
+			On:    []string{"opened", "linked", "unlinked", "joined"},
+			Needs: reopenLinkedIncidentNeeds,
+			Then:  reopenLinkedIncident,
+		},
+		{
+			Name:   "copy-observables",
+			Doc:    "An incident gets the observables of a report that is linked to it (RTIR: copy IPs, domains and CVE ids).",
+			On:     []string{"opened", "linked"},
+			Params: CopyObservables{Kinds: []incident.Kind{incident.KindReport}},
+			Needs:  linkNeeds,
+			Then:   copyObservables,
 		},
 		{
 			Name:  "append-delivered",
 			Doc:   "The messages of a held report that is appended go to the ticket that takes them.",
 			On:    []string{"delivered"},
-			Needs: func(_ *Policy, c Change) []Ask { return []Ask{{FactMessages, c.After.ID}} },
+			Needs: func(_ *Policy, c Change, _ any) []Ask { return askDelivered(c) },
 			Then:  appendDelivered,
 		},
 		{
-			Name: "close-children",
-			Doc:  "Closing an incident closes its children that are not inactive, unless another active incident holds them (JANET 3.16).",
+			Name:  "approve-block",
+			Doc:   "Mail of the operations centre puts a block in place, or ends one whose removal was asked for (JANET 3.14, 3.17).",
+			On:    []string{"message"},
+			Needs: approveBlockNeeds, Params: ApproveBlock{},
+			Then: approveBlock,
+		},
+		{
+			Name: "request-block-removal",
+			Doc:  "Asking for the removal of a block mails whoever it was asked of (JANET 3.17).",
 			On:   []string{"moved"},
-			Needs: func(_ *Policy, c Change) []Ask {
+			Then: requestBlockRemoval,
+		},
+		{
+			Name: "confirm-block-removal",
+			Doc:  "The end of a block is mailed to whoever it was asked of (RTIR meant to; its own condition never holds).",
+			On:   []string{"moved"},
+			Then: confirmBlockRemoval,
+		},
+		{
+			Name:  "offer-block-notice",
+			Doc:   "A new block, and one whose removal is asked for, offers a notice to the contacts that it affects (JANET 3.14).",
+			On:    []string{"opened", "moved"},
+			Needs: offerBlockNoticeNeeds,
+			Then:  offerBlockNotice,
+		},
+		{
+			Name:   "block-expiry",
+			Doc:    "A block comes up as due when its time is over (JANET 3.14: the duration that it is to be applied for).",
+			On:     []string{"opened", "edited"},
+			Params: BlockExpiry{Field: "Until"},
+			Then:   blockExpiry,
+		},
+		{
+			Name:   "reopen-on-reply",
+			Doc:    "A reply from outside opens a closed child again, and so does a message that waits in a ticket which is merged into it; what the operations centre writes about a removed block does not (JANET 3.16; RT: On Correspond Open Tickets).",
+			On:     []string{"message", "joined"},
+			Params: ReopenOnReply{},
+			Then:   reopenOnReply,
+		},
+		{
+			Name: "foreign-tags",
+			Doc:  "Numbers of other people's trackers in a reply become part of the subject (JANET 3.13; RT: extract subject tags).",
+			On:   []string{"message"},
+			Then: foreignTags,
+		},
+		{
+			Name:   ruleCloseChildren,
+			Doc:    "Closing an incident closes its children that are not inactive, unless another active incident holds them (JANET 3.16).",
+			On:     []string{"moved"},
+			Params: CloseChildren{ActiveBlock: BlockAskRemoval},
+			Needs: func(_ *Policy, c Change, _ any) []Ask {
 				if !closes(c) {
 					return nil
 				}
@@ -37,39 +102,103 @@ func Rules() []Rule {
 			Then: closeChildren,
 		},
 		{
-			Name: "reopen-on-reply",
-			Doc:  "A reply from outside opens a closed child again (JANET 3.16).",
-			On:   []string{"message"},
-			Then: reopenOnReply,
+			Name:  "constituency-to-children",
+			Doc:   "Children that have the constituency of their incident follow it to another one (RTIR: move children's queue).",
+			On:    []string{"edited"},
+			Needs: incidentChildren(func(c Change) bool { return c.Before.Constituency != c.After.Constituency }),
+			Then:  constituencyToChildren,
 		},
 		{
-			Name: "reopen-parents",
-			Doc:  "A child that becomes active opens its closed incidents again (JANET 3.16).",
-			On:   []string{"moved"},
-			Needs: func(_ *Policy, c Change) []Ask {
-				if !c.After.Open() {
-					return nil
-				}
-				return []Ask{{FactParents, c.After.ID}}
-			},
-			Then: reopenParents,
+			Name:   "owner-to-children",
+			Doc:    "The children of an incident that are not inactive go to its new owner (RTIR: set owner of children).",
+			On:     []string{"owned"},
+			Params: OwnerToChildren{},
+			Needs:  incidentChildren(func(c Change) bool { return true }),
+			Then:   ownerToChildren,
+		},
+		{
+			Name:  "owner-to-incident",
+			Doc:   "The incidents of a child go to its new owner (RTIR: set owner of the incident; an unowned one too).",
+			On:    []string{"owned"},
+			Needs: parentNeeds(func(c Change) bool { return c.After.Owner != incident.Nobody }),
+			Then:  ownerToIncident,
+		},
+		{
+			Name:  "reopen-parents",
+			Doc:   "A child that becomes active opens its closed incidents again (JANET 3.16).",
+			On:    []string{"moved"},
+			Needs: parentNeeds(becomesActive),
+			Then:  reopenParents,
+		},
+		{
+			Name:   "resolution",
+			Doc:    "The resolution of an incident follows its end, and is taken back when it is opened again (JANET 3.16; RTIR 2.8).",
+			On:     []string{"moved"},
+			Params: Resolution{Field: FieldResolution},
+			Then:   resolution,
 		},
 		{
 			Name: "due-on-reply",
 			Doc:  "A reply from outside makes a child due at the time of the oldest message that nobody has answered (JANET 3.15).",
-			On:   []string{"message"},
+			On:   []string{"message", "joined", "unmerged"},
 			Then: dueOnReply,
 		},
 		{
-			Name: "answered",
-			Doc:  "Our reply takes away the due date that a message from outside had set (JANET 3.12).",
+			Name:   "due-after-reply",
+			Doc:    "Our reply makes a child due some days later, sooner with a higher priority (JANET 3.12, 3.10).",
+			On:     []string{"message"},
+			Params: DueAfterReply{Days: 7},
+			Needs:  dueAfterReplyNeeds,
+			Then:   dueAfterReply,
+		},
+		{
+			Name: "restart-on-reply",
+			Doc:  "The running time of a report begins anew each time that it is replied to (JANET 3.15).",
 			On:   []string{"message"},
-			Then: answered,
+			Then: restartOnReply,
+		},
+		{
+			Name:   "notify-linked",
+			Doc:    "The owner of an incident is told of a report that somebody else links to it (JANET 3.11).",
+			On:     []string{"opened", "linked"},
+			Params: NotifyParams{},
+			Needs:  linkNeeds,
+			Then:   notifyLinked,
+		},
+		{
+			Name:   "notify-reply",
+			Doc:    "The owner of a ticket is told of a message from outside (RT: On Correspond Notify Owner).",
+			On:     []string{"message"},
+			Params: NotifyParams{Duty: true},
+			Then:   notifyReply,
+		},
+		{
+			Name:   "notify-reopened",
+			Doc:    "The owner of a ticket is told when it is opened again (JANET 3.16).",
+			On:     []string{"moved"},
+			Params: NotifyParams{},
+			Then:   notifyReopened,
+		},
+		{
+			Name:   "notify-assigned",
+			Doc:    "Whoever becomes the owner by somebody else's hand is told (RT: On Owner Change Notify Owner).",
+			On:     []string{"owned"},
+			Params: NotifyParams{},
+			Then:   notifyAssigned,
+		},
+		{
+			Name:   "notify-overdue",
+			Doc:    "The owner of a ticket is told when its due date has passed (JANET 3.15).",
+			On:     []string{"overdue", "breached"},
+			Params: NotifyParams{Duty: true},
+			Needs:  notifyOverdueNeeds,
+			Then:   notifyOverdue,
 		},
 	}
 }
 
-// Derivations returns the built-in derivations.
+// Derivations returns all built-in derivations, in the order in which the presets
+// run them.
 func Derivations() []Derivation {
 	return []Derivation{
 		{
@@ -81,18 +210,67 @@ func Derivations() []Derivation {
 			Then:       dueByClock,
 		},
 		{
-			Name:  "incident-due",
-			Doc:   "An incident is due when the first of its children is that has a due date and is not inactive (JANET 3.15).",
-			Dirty: incidentDueDirty,
-			Needs: func(_ *Policy, t incident.Ticket) []Ask { return []Ask{{FactEarliestDue, t.ID}} },
-			Then:  incidentDue,
+			Name:   "incident-due",
+			Doc:    "An incident is due when the first of its children is that has a due date and is not inactive, unless a person has pinned its date (JANET 3.15).",
+			Params: IncidentDue{Pin: true},
+			Dirty:  incidentDueDirty,
+			Needs:  func(_ *Policy, t incident.Ticket) []Ask { return []Ask{{FactEarliestDue, t.ID}} },
+			Then:   incidentDue,
 		},
 	}
 }
 
-func openLinkedReport(p *Policy, c Change, _ Facts) Verdict {
+// linked returns the incidents that a change makes parents of its ticket.
+func linked(c Change) []incident.ID {
+	var ids []incident.ID
+	for _, id := range c.After.Parents {
+		if !c.Before.HasParent(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func linkNeeds(_ *Policy, c Change, _ any) []Ask { return askTickets(linked(c)...) }
+
+// newParents returns the tickets for what linkNeeds asks.
+func newParents(c Change, f Facts) []incident.Ticket {
+	var parents []incident.Ticket
+	for _, id := range linked(c) {
+		if parent, ok := f.Ticket(id); ok {
+			parents = append(parents, parent)
+		}
+	}
+	return parents
+}
+
+// incidentChildren asks for the open children of an incident that a change is
+// about.
+func incidentChildren(when func(Change) bool) func(*Policy, Change, any) []Ask {
+	return func(_ *Policy, c Change, params any) []Ask {
+		if c.After.Kind != incident.KindIncident || !when(c) {
+			return nil
+		}
+		if all, ok := params.(OwnerToChildren); ok && all.Closed {
+			return []Ask{{FactChildren, c.After.ID}}
+		}
+		return []Ask{{FactOpenChildren, c.After.ID}}
+	}
+}
+
+// parentNeeds asks for the incidents of a child that a change is about.
+func parentNeeds(when func(Change) bool) func(*Policy, Change, any) []Ask {
+	return func(_ *Policy, c Change, _ any) []Ask {
+		if c.After.Kind == incident.KindIncident || !when(c) {
+			return nil
+		}
+		return []Ask{{FactParents, c.After.ID}}
+	}
+}
+
+func openLinkedReport(p *Policy, c Change, _ Facts, _ any) Verdict {
 	t := c.After
-	if t.Kind != incident.KindReport || t.Phase != incident.Initial || len(t.Parents) == 0 {
+	if t.Kind != incident.KindReport || t.Phase != incident.Initial || len(linked(c)) == 0 {
 		return Verdict{}
 	}
 	to, ok := p.Lifecycles[t.Kind].FirstActive(t.Status)
@@ -102,9 +280,68 @@ func openLinkedReport(p *Policy, c Change, _ Facts) Verdict {
 	return Verdict{Commands: []Command{Move{Ticket: t.ID, To: to}}, Why: "it is linked to an incident"}
 }
 
-func appendDelivered(_ *Policy, c Change, f Facts) Verdict {
+func reopenLinkedIncidentNeeds(_ *Policy, c Change, _ any) []Ask {
+	if loses(c) {
+		return []Ask{{FactParents, c.After.ID}}
+	}
+	return askTickets(linked(c)...)
+}
+
+// loses reports whether a change takes an incident from a child that is not inactive.
+func loses(c Change) bool {
+	return c.Event.Type() == (incident.Unlinked{}).Type() && c.After.Open()
+}
+
+func reopenLinkedIncident(_ *Policy, c Change, f Facts, _ any) Verdict {
+	if !c.After.Open() {
+		return Verdict{}
+	}
+	parents, why := newParents(c, f), "a child that is not inactive was linked to it"
+	if loses(c) {
+		parents, why = f.Parents(c.After.ID), "no other active incident holds a child that is not inactive"
+		if slices.ContainsFunc(parents, incident.Ticket.Open) {
+			return Verdict{}
+		}
+	}
+	var commands []Command
+	for _, parent := range parents {
+		if !parent.Open() && parent.MergedInto == 0 {
+			commands = append(commands, Reopen{Ticket: parent.ID})
+		}
+	}
+	if len(commands) == 0 {
+		return Verdict{}
+	}
+	return Verdict{Commands: commands, Why: why}
+}
+
+// CopyObservables are the parameters of the rule copy-observables.
+type CopyObservables struct {
+	Kinds []incident.Kind `json:"kinds"` // of the children
+}
+
+func copyObservables(_ *Policy, c Change, f Facts, params any) Verdict {
+	if !slices.Contains(params.(CopyObservables).Kinds, c.After.Kind) {
+		return Verdict{}
+	}
+	var commands []Command
+	for _, parent := range newParents(c, f) {
+		more := slices.DeleteFunc(slices.Clone(c.After.Observables), func(o incident.Observable) bool { return knows(parent, o) })
+		if len(more) > 0 {
+			commands = append(commands, Edit{Ticket: parent.ID, AddObservables: more})
+		}
+	}
+	if len(commands) == 0 {
+		return Verdict{}
+	}
+	return Verdict{Commands: commands, Why: "a report with these observables was linked to it"}
+}
+
+func askDelivered(c Change) []Ask { return []Ask{{FactMessages, c.After.ID}} }
+
+func appendDelivered(_ *Policy, c Change, f Facts, _ any) Verdict {
 	delivered := c.Event.(incident.Delivered)
-	if delivered.Outcome != incident.Appended {
+	if delivered.Outcome != incident.Appended || c.Command == (Merge{}).Name() {
 		return Verdict{}
 	}
 	var commands []Command
@@ -113,12 +350,16 @@ func appendDelivered(_ *Policy, c Change, f Facts) Verdict {
 		if m.Message.When != nil {
 			received = *m.Message.When
 		}
+		entity := m.Message.Content
+		if m.Message.Sent { // it is a mail all the same, see IsMail
+			entity.Why = []string{fmt.Sprintf("We sent it on ticket %s.", c.After.ID)}
+		}
 		commands = append(commands, Append{
 			Ticket: delivered.To,
 			From:   c.After.ID,
 			Mail: Mail{
 				Side: m.Message.Side, Machine: m.Message.Machine, When: &received, Thread: "delivered",
-				Flags: m.Message.Flags, Entity: m.Message.Content, Blobs: m.Message.Blobs,
+				Flags: m.Message.Flags, Trust: m.Message.Trust, Entity: entity, Blobs: m.Message.Blobs,
 			},
 		})
 	}
@@ -128,58 +369,51 @@ func appendDelivered(_ *Policy, c Change, f Facts) Verdict {
 	return Verdict{Commands: commands, Why: "the held report was delivered to this ticket"}
 }
 
-// closes reports whether a change closes an incident.
-func closes(c Change) bool {
-	return c.After.Kind == incident.KindIncident && c.Before.Open() && !c.After.Open()
+// ReopenOnReply are the parameters of the rule reopen-on-reply.
+type ReopenOnReply struct {
+	Kinds  []incident.Kind   `json:"kinds"`  // empty: all but incidents
+	Except []incident.Status `json:"except"` // what stays closed, whoever replies
+	Inside bool              `json:"inside"` // our own replies do it too (RT), but for those of rules
 }
 
-func closeChildren(p *Policy, c Change, f Facts) Verdict {
-	if !closes(c) {
-		return Verdict{}
+func reopenOnReply(p *Policy, c Change, _ Facts, params any) Verdict {
+	with := params.(ReopenOnReply)
+	m, why, ok := reply(c)
+	if joined, merged := c.Event.(incident.Joined); merged {
+		ok = joined.Unanswered != nil && c.After.Kind != incident.KindIncident
+		m.Trust = incident.TrustSigned // it was judged when it came
 	}
-	children := slices.Clone(f.OpenChildren(c.After.ID))
-	order := incident.Kinds()
-	slices.SortStableFunc(children, func(a, b incident.Ticket) int {
-		return slices.Index(order, a.Kind) - slices.Index(order, b.Kind)
-	})
-	var commands []Command
-	for _, child := range children {
-		if to, ok := p.Cascade[c.After.Status][child.Kind]; ok {
-			commands = append(commands, Close{Ticket: child.ID, Under: c.After.ID, To: to})
-		}
-	}
-	if len(commands) == 0 {
-		return Verdict{Why: "no child is open"}
-	}
-	return Verdict{Commands: commands, Why: "its incident was closed"}
-}
-
-// reply returns the message of a change when it is a reply from outside to an
-// existing ticket by a person; otherwise the reason why it is none.
-func reply(c Change) (incident.Message, string, bool) {
-	m, ok := c.Event.(incident.Message)
-	_, opening := c.Command.(Open)
+	inside := with.Inside && m.Sent && !opening(c) && c.Cause.Rule == "" && c.After.Kind != incident.KindIncident
 	switch {
-	case !ok || m.Sent || m.Side != incident.Outside || opening || c.After.Kind == incident.KindIncident:
-		return m, "", false
-	case m.Machine:
-		return m, "a machine wrote the message", false
-	}
-	return m, "", true
-}
-
-func reopenOnReply(_ *Policy, c Change, _ Facts) Verdict {
-	if _, why, ok := reply(c); !ok || c.After.Open() {
-		if c.After.Open() {
-			why = ""
-		}
+	case c.After.Open() || c.After.MergedInto != 0 || len(with.Kinds) > 0 && !slices.Contains(with.Kinds, c.After.Kind):
+		return Verdict{}
+	case !ok && !inside:
 		return Verdict{Why: why}
+	case slices.Contains(with.Except, c.After.Status):
+		return Verdict{Why: "it is " + string(c.After.Status) + ", which replies leave alone"}
+	case ok && c.After.Kind == incident.KindBlock && p.OperationsCentre.Address != "" && incident.SameAddress(m.Content.From.Address, p.OperationsCentre.Address):
+		return Verdict{Why: "the operations centre tells what it did: a block that is removed is not in place again"}
+	case slices.Contains(m.Flags, FlagNoReopen):
+		return Verdict{Why: "its writer asked not to open it (RT-Control: no-autoopen)"}
+	case ok && !m.Trust.Reaches(p.MailTrust.Reopen):
+		return Verdict{Why: "it is not sure enough who wrote the message"}
+	case inside:
+		return Verdict{Commands: []Command{Reopen{Ticket: c.After.ID}}, Why: "somebody replied"}
 	}
 	return Verdict{Commands: []Command{Reopen{Ticket: c.After.ID}}, Why: "somebody outside replied"}
 }
 
-func reopenParents(_ *Policy, c Change, f Facts) Verdict {
-	if !c.After.Open() {
+// FlagNoReopen is the flag of a message whose writer asked that it opens nothing:
+// header field RT-Control with no-autoopen (RT).
+const FlagNoReopen = "no-reopen"
+
+// becomesActive reports whether a change makes a ticket go on that was closed or new.
+// A block whose removal is asked for was active before, and opens no incident that
+// was closed because another one holds the block.
+func becomesActive(c Change) bool { return c.After.Open() && c.Before.Phase != incident.Active }
+
+func reopenParents(_ *Policy, c Change, f Facts, _ any) Verdict {
+	if !becomesActive(c) || c.After.Kind == incident.KindIncident {
 		return Verdict{}
 	}
 	var commands []Command
@@ -194,75 +428,21 @@ func reopenParents(_ *Policy, c Change, f Facts) Verdict {
 	return Verdict{Commands: commands, Why: "a child of it is active"}
 }
 
-func dueOnReply(p *Policy, c Change, _ Facts) Verdict {
-	_, why, ok := reply(c)
-	if !ok {
-		return Verdict{Why: why}
-	}
-	if chosen, _ := p.Level(c.After); chosen.Level != sla.None {
-		return Verdict{Why: "its due date follows from its service level"}
-	}
-	due := c.After.OldestUnanswered
-	if due == nil {
-		return Verdict{Why: "every message from outside is answered"}
-	}
-	return Verdict{Commands: []Command{SetDue{Ticket: c.After.ID, Due: due, Clock: ClockUnanswered}}, Why: "somebody outside waits for an answer"}
-}
+// opening reports whether the event of a change belongs to the opening of its
+// ticket.
+func opening(c Change) bool { return c.Command == (Open{}).Name() }
 
-func answered(p *Policy, c Change, _ Facts) Verdict {
+// reply returns the message of a change when it is a reply from outside to an
+// existing ticket by a person; otherwise the reason why it is none.
+func reply(c Change) (incident.Message, string, bool) {
 	m, ok := c.Event.(incident.Message)
-	if !ok || !m.Answers || c.After.Kind == incident.KindIncident {
-		return Verdict{}
-	}
 	switch {
-	case c.Before.Due == nil:
-		return Verdict{}
-	case p.Agreement != nil && len(c.Before.Clocks) > 0:
-		return Verdict{Why: "its due date follows from its service level"}
-	case !sameTime(c.Before.Due, c.Before.OldestUnanswered):
-		return Verdict{Why: "its due date was not set by a message from outside"}
+	case !ok || m.Sent || m.Side != incident.Outside || opening(c) || c.After.Kind == incident.KindIncident:
+		return m, "", false
+	case m.Machine:
+		return m, "a machine wrote the message", false
 	}
-	return Verdict{Commands: []Command{SetDue{Ticket: c.After.ID, Clock: ClockAnswered}}, Why: "we answered"}
-}
-
-// incidentDueDirty compares all that the due date of an incident follows from,
-// whatever the event was.
-func incidentDueDirty(_ *Policy, c Change, _ Facts) []incident.ID {
-	if c.After.Kind == incident.KindIncident {
-		if sameTime(c.Before.Due, c.After.Due) {
-			return nil
-		}
-		return []incident.ID{c.After.ID}
-	}
-	before, after := datedParents(c.Before), datedParents(c.After)
-	if sameTime(c.Before.Due, c.After.Due) && slices.Equal(before, after) {
-		return nil
-	}
-	ids := slices.Concat(before, after)
-	slices.Sort(ids)
-	return slices.Compact(ids)
-}
-
-// datedParents returns the incidents whose due date a child bears on.
-func datedParents(child incident.Ticket) []incident.ID {
-	if !child.Open() || child.Due == nil {
-		return nil
-	}
-	return child.Parents
-}
-
-func incidentDue(_ *Policy, t incident.Ticket, f Facts, _ Env) []incident.Event {
-	if t.Kind != incident.KindIncident {
-		return nil
-	}
-	child, ok := f.EarliestDue(t.ID)
-	switch {
-	case !ok && t.Due == nil, ok && sameTime(t.Due, child.Due):
-		return nil
-	case !ok:
-		return []incident.Event{incident.DueSet{}}
-	}
-	return []incident.Event{incident.DueSet{Due: child.Due, Child: child.ID}}
+	return m, "", true
 }
 
 func sameTime(a, b *time.Time) bool {

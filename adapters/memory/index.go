@@ -23,7 +23,6 @@ const (
 	parent
 	held
 	due
-	wake
 )
 
 // terms returns what a ticket is indexed under; nothing for the zero Ticket.
@@ -45,9 +44,6 @@ func terms(t incident.Ticket) []term {
 	if t.Due != nil {
 		list = append(list, term{field: due})
 	}
-	if t.NextAlarm() != nil {
-		list = append(list, term{field: wake})
-	}
 	return list
 }
 
@@ -62,9 +58,6 @@ func asked(q storage.Query) [][]term {
 	}
 	if q.Due == storage.DueSet || !q.DueBefore.IsZero() {
 		lists = append(lists, []term{{field: due}})
-	}
-	if !q.WakeBy.IsZero() {
-		lists = append(lists, []term{{field: wake}})
 	}
 	return slices.DeleteFunc(lists, func(list []term) bool { return len(list) == 0 })
 }

@@ -18,6 +18,7 @@ type tables struct {
 	tickets   map[incident.ID]incident.Ticket
 	ids       []incident.ID // of tickets but the desk's, ascending
 	index     index
+	alarms    alarms
 	feed      []incident.Record        // that with Seq n at n-1
 	histories map[incident.ID][]uint64 // Seq of each record of a ticket
 	claims    map[storage.Key]incident.ID
@@ -29,6 +30,7 @@ func newTables() *tables {
 	return &tables{
 		tickets:   map[incident.ID]incident.Ticket{},
 		index:     index{},
+		alarms:    newAlarms(),
 		histories: map[incident.ID][]uint64{},
 		claims:    map[storage.Key]incident.ID{},
 		outbox:    newOutbox(),
@@ -68,6 +70,7 @@ func (t *tables) put(ticket incident.Ticket) {
 		t.ids = slices.Insert(t.ids, at, ticket.ID)
 	}
 	t.index.move(ticket.ID, terms(old), terms(ticket))
+	t.alarms.set(ticket.ID, ticket.NextAlarm())
 }
 
 // Ticket implements [storage.Reader].
@@ -122,6 +125,9 @@ func (t *tables) Count(_ context.Context, q storage.Query) (int, error) {
 func (t *tables) candidates(q storage.Query) []incident.ID {
 	if len(q.IDs) > 0 {
 		return slices.Compact(slices.Sorted(slices.Values(q.IDs)))
+	}
+	if !q.WakeBy.IsZero() {
+		return t.alarms.by(q.WakeBy)
 	}
 	if ids, ok := t.index.fewest(asked(q)); ok {
 		return ids

@@ -45,7 +45,7 @@ func operations() []operation {
 		})},
 		{name: "incident-from-report", share: 1, prepare: commands(func(w *world, r reported) []workflow.Command {
 			return []workflow.Command{
-				workflow.Open{Kind: incident.KindIncident, Subject: w.letters.subject()},
+				workflow.Open{Kind: incident.KindIncident, Subject: w.letters.subject(), Fields: classified()},
 				workflow.Link{Ticket: r.id, Parent: incident.Nth(1)},
 				workflow.Take{Ticket: r.id},
 			}
@@ -96,7 +96,7 @@ func resolving(ctx context.Context, w *world, n int) ([]step, error) {
 	var steps []step
 	err := w.together(ctx, func(ctx context.Context, d *desk.Desk) error {
 		for range n {
-			list := []workflow.Command{workflow.Open{Kind: incident.KindIncident, Subject: w.letters.subject()}}
+			list := []workflow.Command{workflow.Open{Kind: incident.KindIncident, Subject: w.letters.subject(), Fields: classified()}}
 			for range children {
 				list = append(list, workflow.Open{
 					Kind: incident.KindReport, Subject: w.letters.subject(), Parents: []incident.ID{incident.Nth(1)},

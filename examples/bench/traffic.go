@@ -285,7 +285,7 @@ func command(ctx context.Context, s *desk.Session, random *rand.Rand) error {
 	case 1:
 		_, err = s.Do(ctx,
 			workflow.Take{Ticket: report.ID},
-			workflow.Open{Kind: incident.KindIncident, Subject: report.Subject},
+			workflow.Open{Kind: incident.KindIncident, Subject: report.Subject, Fields: classified()},
 			workflow.Link{Ticket: report.ID, Parent: incident.Nth(1)})
 	case 2:
 		_, err = s.Do(ctx, workflow.Reply{Ticket: report.ID, Text: "Thank you, we look into it."})

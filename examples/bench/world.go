@@ -175,7 +175,7 @@ func (w *world) open(ctx context.Context, d *desk.Desk) error {
 	last := w.fresh[len(w.fresh)-2:]
 	w.fresh = w.fresh[:len(w.fresh)-2]
 	result, err := d.As(handler).Do(ctx,
-		workflow.Open{Kind: incident.KindIncident, Subject: w.letters.subject()},
+		workflow.Open{Kind: incident.KindIncident, Subject: w.letters.subject(), Fields: classified()},
 		workflow.Link{Ticket: last[0].id, Parent: incident.Nth(1)},
 		workflow.Link{Ticket: last[1].id, Parent: incident.Nth(1)})
 	if err == nil {
@@ -219,3 +219,6 @@ func size(n int) string {
 	}
 	return s
 }
+
+// classified is what the policy wants to know about an incident.
+func classified() map[string][]string { return map[string][]string{"Classification": {"Scan"}} }

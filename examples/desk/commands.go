@@ -88,6 +88,11 @@ func (d doing) result(result *desk.Result) {
 	for _, r := range result.Records {
 		fmt.Fprintf(d.stdout, "%s %s\n", place(r.Ticket, r.Version), tell.record(r))
 	}
+	for _, offer := range result.Offers {
+		if text, err := workflow.MarshalCommand(offer); err == nil {
+			fmt.Fprintf(d.stdout, "offered, if you want it: desk do '%s'\n", strings.ReplaceAll(printable(string(text)), "'", "'\\''"))
+		}
+	}
 }
 
 // each is a command for every ticket that is named.
@@ -185,6 +190,7 @@ func reply(c *call, flags *flag.FlagSet) action {
 	d := newDoing(c, flags)
 	var command workflow.Reply
 	collect(flags, "cc", "send a copy of this mail to this `address`, repeatable", &command.Cc, parseParty)
+	attach(flags, &command.Attachments)
 	flags.StringVar(&command.Subject, "subject", "", "`subject` of the mail; default: that of the ticket")
 	return func(ctx context.Context, words []string) (err error) {
 		if command.Ticket, err = parseID(words[0]); err != nil {

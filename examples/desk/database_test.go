@@ -55,7 +55,7 @@ func TestForeignDatabase(t *testing.T) {
 
 func TestVerify(t *testing.T) {
 	b := newWork(t)
-	require.Equal(t, "3 tickets, 5 records, 2 bodies, 0 faults\n", b.ok("verify"))
+	require.Equal(t, "3 tickets, 7 records, 2 bodies, 0 faults\n", b.ok("verify"))
 	var found desk.Verification
 	b.decode(&found, "verify")
 	require.Equal(t, 3, found.Tickets)

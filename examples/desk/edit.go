@@ -28,9 +28,20 @@ func open(c *call, flags *flag.FlagSet) action {
 	collect(flags, "parent", "`number` of the incident that it belongs to, repeatable", &command.Parents, incident.ParseID)
 	collect(flags, "requestor", "`address` of who reported it, or whom we ask; repeatable", &command.Requestors, parseParty)
 	collect(flags, "cc", "`address` that gets copies, repeatable", &command.Cc, parseParty)
+	collect(flags, "contact", "`address` of somebody to turn to, repeatable", &command.Contacts, parseParty)
+	collect(flags, "observable", "`address`, network, host name or the like that it is about, repeatable", &command.Observables, parseObservable)
+	flags.Func("from", "`number` of a ticket to make it from: what is left out is taken from there", func(s string) (err error) {
+		command.From, err = incident.ParseID(s)
+		return err
+	})
+	attach(flags, &command.Attachments)
 	fieldFlag(flags, &command.Fields)
+	prefill := flags.Bool("prefill", false, "with --from: print the command as it would be, for desk do, and do nothing")
 	return func(ctx context.Context, words []string) error {
 		command.Kind = incident.Kind(strings.ToLower(words[0]))
+		if kind, ok := incident.ParseKind(words[0]); ok {
+			command.Kind = kind
+		}
 		if command.Text == "-" {
 			text, err := c.read("the text", "desk open report --text - < text")
 			if err != nil {
@@ -38,8 +49,41 @@ func open(c *call, flags *flag.FlagSet) action {
 			}
 			command.Text = string(text)
 		}
+		if *prefill {
+			return d.prefill(ctx, command)
+		}
 		return d.do(ctx, command)
 	}
+}
+
+// prefill prints a command with all that it takes from another ticket.
+func (d doing) prefill(ctx context.Context, command workflow.Open) error {
+	w, err := d.open(ctx, setting{})
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if command, err = w.me.Prefill(ctx, command); err != nil {
+		return err
+	}
+	text, err := workflow.MarshalCommand(command)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(d.stdout, "%s\n", text)
+	return err
+}
+
+// parseObservable takes what it is for the first kind that it fits.
+func parseObservable(s string) (incident.Observable, error) {
+	for _, kind := range []incident.ObservableKind{
+		incident.Address, incident.Prefix, incident.CVE, incident.MailAddress, incident.URL, incident.Host,
+	} {
+		if o, err := incident.NewObservable(kind, s, incident.RoleUnknown); err == nil {
+			return o, nil
+		}
+	}
+	return incident.Observable{}, fmt.Errorf("%q is no observable: allowed are addresses, networks, host names, mail addresses, URLs and CVE ids", s)
 }
 
 func edit(c *call, flags *flag.FlagSet) action {
@@ -54,6 +98,10 @@ func edit(c *call, flags *flag.FlagSet) action {
 	everybody(flags, "requestor", "`address` of who reported it, or whom we ask; repeatable; replaces the list", &command.Requestors)
 	everybody(flags, "cc", "`address` that gets copies, repeatable; replaces the list", &command.Cc)
 	everybody(flags, "contact", "`address` of somebody to turn to, repeatable; replaces the list", &command.Contacts)
+	collect(flags, "add-requestor", "`address` to add to the requestors, repeatable", &command.AddRequestors, parseParty)
+	collect(flags, "remove-requestor", "`address` to remove from them, repeatable", &command.RemoveRequestors, parseParty)
+	collect(flags, "add-cc", "`address` to add to the copies, repeatable", &command.AddCc, parseParty)
+	collect(flags, "remove-cc", "`address` to remove from them, repeatable", &command.RemoveCc, parseParty)
 	fieldFlag(flags, &command.Fields)
 	return func(ctx context.Context, words []string) (err error) {
 		if reflect.ValueOf(command).IsZero() {

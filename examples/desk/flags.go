@@ -20,18 +20,18 @@ import (
 // one database should agree on tag, mailbox and team: the environment says them
 // once.
 type options struct {
-	db, as, tag, mailbox, blobs, sla string
-	also                             []desk.Recipient
-	team                             []string
-	json                             bool
-	dbGiven                          bool // by flag
+	db, as, tag, mailbox, blobs, sla, rules string
+	also                                    []desk.Recipient
+	team                                    []string
+	json                                    bool
+	dbGiven                                 bool // by flag
 }
 
 func defaults(env func(string) string, user string) options {
 	o := options{
 		db: cmp.Or(env("AIRTIGHT_DB"), "./airtight.db"), as: user, tag: cmp.Or(env("AIRTIGHT_TAG"), "A CSIRT"),
 		mailbox: cmp.Or(env("AIRTIGHT_MAILBOX"), exampleMailbox),
-		team:    strings.Fields(env("AIRTIGHT_TEAM")), blobs: env("AIRTIGHT_BLOBS"), sla: env("AIRTIGHT_SLA"),
+		team:    strings.Fields(env("AIRTIGHT_TEAM")), blobs: env("AIRTIGHT_BLOBS"), sla: env("AIRTIGHT_SLA"), rules: env("AIRTIGHT_POLICY"),
 	}
 	for _, s := range strings.Fields(env("AIRTIGHT_ALSO")) {
 		o.also = append(o.also, recipient(s))
@@ -64,6 +64,7 @@ func (o *options) register(flags *flag.FlagSet) {
 	})
 	flags.StringVar(&o.blobs, "blobs", o.blobs, "`directory` for mail of more than 64 KiB; default: the database; or AIRTIGHT_BLOBS")
 	flags.StringVar(&o.sla, "sla", o.sla, "`file` with the terms of a service agreement, as desk sla example prints one; default: nothing is promised; or AIRTIGHT_SLA")
+	flags.StringVar(&o.rules, "policy", o.rules, "`file` or name of the policy that the desk works by, as desk policy show prints one; default: the one that was adopted last, or janet; or AIRTIGHT_POLICY")
 	flags.Func("team", "`address` or @domain whose mail counts as ours, repeatable; or AIRTIGHT_TEAM, separated by blanks", func(s string) error {
 		o.team = append(o.team, s)
 		return nil
@@ -73,8 +74,8 @@ func (o *options) register(flags *flag.FlagSet) {
 // check refuses options that no desk can work with.
 func (o *options) check() error {
 	o.as = strings.TrimPrefix(o.as, "handler:")
-	if o.as == "" || strings.ContainsAny(o.as, "@ \t\r\n") {
-		return usage("--as %q is no name of a handler: allowed is a word like alice, no mail address", o.as)
+	if o.as == "" || o.as == "nobody" || strings.ContainsAny(o.as, "@ \t\r\n") {
+		return usage("--as %q is no name of a handler: allowed is a word like alice, no mail address and not nobody", o.as)
 	}
 	if _, err := incident.NewObservable(incident.MailAddress, o.mailbox, incident.RoleUnknown); err != nil {
 		return usage("--mailbox %q is no mail address: allowed is one like csirt@example.net", o.mailbox)
@@ -110,7 +111,7 @@ func (o *options) again() string {
 		db = standard.db // it is not shown: AIRTIGHT_DB says it
 	}
 	for _, f := range []struct{ name, value, standard string }{
-		{"db", db, standard.db}, {"blobs", o.blobs, standard.blobs}, {"sla", o.sla, standard.sla},
+		{"db", db, standard.db}, {"blobs", o.blobs, standard.blobs}, {"sla", o.sla, standard.sla}, {"policy", o.rules, standard.rules},
 		{"tag", o.tag, standard.tag}, {"mailbox", o.mailbox, standard.mailbox},
 	} {
 		if f.value != f.standard {
@@ -223,15 +224,17 @@ func parseParty(s string) (incident.Party, error) {
 
 // parseTime reads a date with its zone (RFC 3339), or one in our own.
 func (c *call) parseTime(s string) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t, nil
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
 	}
 	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
 		if t, err := time.ParseInLocation(layout, s, c.zone); err == nil {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is no time: allowed are 2026-03-02T15:04:00Z, 2026-03-02T15:04 (zone %s) and 2026-03-02", s, c.zone)
+	return time.Time{}, fmt.Errorf("%q is no time: allowed are 2026-03-02T15:04Z, 2026-03-02T15:04 (zone %s) and 2026-03-02", s, c.zone)
 }
 
 // collect is a flag that may be given several times.

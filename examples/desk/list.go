@@ -29,22 +29,15 @@ func list(c *call, flags *flag.FlagSet) action {
 		flags.Func(name, doc, func(s string) error { asked = true; return set(s) })
 	}
 	filter("kind", "`report`, incident, investigation or block; repeatable", func(s string) error {
-		kind := incident.Kind(strings.ToLower(s))
-		if !slices.Contains(incident.Kinds(), kind) {
+		kind, ok := incident.ParseKind(s)
+		if !ok {
 			return fmt.Errorf("there is no kind %q: allowed are %v", s, incident.Kinds())
 		}
 		q.Kinds = append(q.Kinds, kind)
 		return nil
 	})
-	filter("status", "`status` of the ticket, repeatable", func(s string) error {
-		known := statuses(workflow.Default())
-		i := slices.IndexFunc(known, func(k incident.Status) bool { return strings.EqualFold(string(k), s) })
-		if i < 0 {
-			return fmt.Errorf("there is no status %q: allowed are %q", s, known)
-		}
-		q.Statuses = append(q.Statuses, known[i])
-		return nil
-	})
+	var named []string
+	filter("status", "`status` of the ticket, repeatable", func(s string) error { named = append(named, s); return nil })
 	filter("owner", "`name` of a handler, or nobody; repeatable", func(s string) error {
 		owner := incident.Actor("handler:" + strings.TrimPrefix(s, "handler:"))
 		if s == "nobody" || s == "" {
@@ -63,11 +56,7 @@ func list(c *call, flags *flag.FlagSet) action {
 	})
 	filter("mail", "this mail `address` is requestor, copy, contact or in a text", func(s string) error { q.Mail = s; return nil })
 	filter("under", "a name, mail address or URL lies in this `domain`", func(s string) error { q.Under = s; return nil })
-	var after *storage.Cursor
-	flags.Func("after", "`place` after which the page begins, as the page before it says", func(s string) (err error) {
-		after, err = parsePlace(s)
-		return err
-	})
+	after := afterFlag(flags)
 	return func(ctx context.Context, words []string) error {
 		name := "new"
 		if len(words) > 0 {
@@ -84,19 +73,26 @@ func list(c *call, flags *flag.FlagSet) action {
 			return err
 		}
 		defer w.Close()
+		for _, s := range named {
+			found := statuses(w.desk.Policy(), s)
+			if len(found) == 0 {
+				return usage("there is no status %q: allowed are %q", s, statuses(w.desk.Policy(), ""))
+			}
+			q.Statuses = append(q.Statuses, found...)
+		}
 		var page desk.Page
 		switch {
 		case asked || name == "all":
 			name = "all"
-			page, err = w.me.List(ctx, q, after)
+			page, err = w.me.List(ctx, q, *after)
 		case name == "new":
-			page, err = w.me.NewUnlinked(ctx, after)
+			page, err = w.me.NewUnlinked(ctx, *after)
 		case name == "mine":
-			page, err = w.me.Mine(ctx, after)
+			page, err = w.me.Mine(ctx, *after)
 		case name == "unowned":
-			page, err = w.me.Unowned(ctx, after)
+			page, err = w.me.Unowned(ctx, *after)
 		case name == "due":
-			page, err = w.me.MostDue(ctx, after)
+			page, err = w.me.MostDue(ctx, *after)
 		}
 		if err != nil {
 			return err
@@ -108,17 +104,37 @@ func list(c *call, flags *flag.FlagSet) action {
 	}
 }
 
-// statuses returns every status of a policy, once.
-func statuses(p *workflow.Policy) []incident.Status {
-	var all []incident.Status
+// statuses returns the statuses of a policy that are called by a name, or, without
+// one, all of them, each once.
+func statuses(p *workflow.Policy, name string) []incident.Status {
+	var found []incident.Status
+	add := func(s workflow.StatusDef) {
+		if !slices.Contains(found, s.Name) {
+			found = append(found, s.Name)
+		}
+	}
 	for _, kind := range incident.Kinds() {
-		for _, s := range p.Lifecycles[kind].Statuses {
-			if !slices.Contains(all, s.Name) {
-				all = append(all, s.Name)
+		l := p.Lifecycles[kind]
+		if s, ok := l.Status(incident.Status(name)); ok {
+			add(s)
+		}
+		for _, s := range l.Statuses {
+			if name == "" {
+				add(s)
 			}
 		}
 	}
-	return all
+	return found
+}
+
+// afterFlag says where a page begins.
+func afterFlag(flags *flag.FlagSet) **storage.Cursor {
+	var after *storage.Cursor
+	flags.Func("after", "`place` after which the page begins, as the page before it says", func(s string) (err error) {
+		after, err = parsePlace(s)
+		return err
+	})
+	return &after
 }
 
 // parseTouches reads an address or a prefix.

@@ -62,7 +62,7 @@ func TestListPages(t *testing.T) {
 	b := newBench(t)
 	var commands []string
 	for i := range 120 {
-		commands = append(commands, fmt.Sprintf(`{"command":"open","kind":"incident","subject":"%d","priority":%d}`, i, i%7))
+		commands = append(commands, fmt.Sprintf(`{"command":"open","kind":"incident","subject":"%d","priority":%d,"fields":{"Classification":["Scan"]}}`, i, i%7))
 	}
 	b.ok("do", "["+strings.Join(commands, ",")+"]")
 	b.ok("do", `[{"command":"open","kind":"investigation","parents":[60]},{"command":"edit","ticket":"$1","due":"2026-03-02T10:00:00.000001Z"}]`)

@@ -102,12 +102,15 @@ func subcommands() []subcommand {
 		[]subcommand{
 			{"serve", "", "take in mail by SMTP, send what is queued, act on reminders, warnings and breaches; the default", 0, 0, serve},
 			{"receive", "< mail.eml", "take in one mail from standard input", 0, 0, receive},
-			{"list", "[new|mine|unowned|due|all]", "list tickets: new reports, open incidents, or whatever the flags describe", 0, 1, list},
+			{"list", "[new|mine|unowned|due|all]", "list tickets: new, reports that nobody has dealt with; mine, unowned and due, incidents that are open; all; or whatever the flags describe", 0, 1, list},
 			{"show", "ID", "show a ticket with its whole history", 1, 1, show},
 		},
 		changes(),
+		operations(),
 		[]subcommand{
 			{"sla", "explain ID | report | recompute | example", "service agreements: when a ticket is due and why, figures of a period, new terms", 1, 2, agreement},
+			{"policy", "lint POLICY | graph POLICY | diff POLICY POLICY | adopt POLICY | show [NAME]", "policies: find what is wrong with one, draw its lifecycles, compare two, work by one from now on, print one; a policy is a file, or janet, rtir, airt", 1, 3, policies},
+			{"explain", "ID [due|status|owner|constituency|thread|mail]", "say why something is as it is, back to what somebody did; without a second word about all", 1, 2, explain},
 			{"verify", "", "check everything that is stored; exit code 1 when something does not hold", 0, 0, verify},
 			{"demo", "", "play a story over real SMTP on this machine and print it", 0, 0, demo},
 		},

@@ -20,7 +20,8 @@ type document struct {
 	History  []entry            `json:"history"`
 	Outgoing []storage.Outgoing `json:"outgoing,omitempty"`
 
-	bodies map[uint64][]byte // of messages and comments, by version
+	bodies map[uint64][]byte          // of messages and comments, by version
+	files  map[uint64][]incident.Part // of messages that were no mail, by version
 }
 
 // entry is one record and what it says.
@@ -90,7 +91,7 @@ func (w *workplace) document(ctx context.Context, id incident.ID, tell teller) (
 	if err != nil {
 		return nil, err
 	}
-	doc.bodies = map[uint64][]byte{}
+	doc.bodies, doc.files = map[uint64][]byte{}, map[uint64][]incident.Part{}
 	for _, r := range history {
 		event, err := incident.Decode(r)
 		if err != nil {
@@ -104,6 +105,15 @@ func (w *workplace) document(ctx context.Context, id incident.ID, tell teller) (
 				return nil, err
 			}
 			doc.bodies[r.Version] = body
+		}
+		if m, ok := event.(incident.Message); ok {
+			for i, file := range m.Content.Attachments {
+				content, err := w.me.Attachment(ctx, id, r.Version, i+1)
+				if err != nil {
+					return nil, err
+				}
+				doc.files[r.Version] = append(doc.files[r.Version], incident.Part{Name: file.Name, Type: file.Type, Content: content})
+			}
 		}
 	}
 	doc.Outgoing, err = w.me.Outgoing(ctx, id)
@@ -134,13 +144,12 @@ type reading struct {
 	attachments []incident.Part
 }
 
-// read takes the body of a record apart. A mail is one that intake or the desk
-// itself has written down, with reasons or as sent; any other body is text.
+// read takes the body of a record apart.
 func (d *document) read(e entry) reading {
 	body := d.bodies[e.Record.Version]
 	m, isMessage := e.Event.(incident.Message)
-	if !isMessage || !m.Sent && len(m.Content.Why) == 0 {
-		return reading{text: string(body)}
+	if !isMessage || !m.IsMail() {
+		return reading{string(body), d.files[e.Record.Version]}
 	}
 	parsed, _ := mail.Parse(body, mail.Limits{Bytes: mailLimit}) // its defects stand in the record
 	return reading{parsed.Text, files(parsed.Parts)}

@@ -87,7 +87,7 @@ func (c *call) recompute(ctx context.Context, w *workplace) error {
 }
 
 func (c *call) explain(ctx context.Context, w *workplace, id incident.ID) error {
-	e, err := w.me.Explain(ctx, id)
+	e, err := w.me.Promise(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (c *call) explain(ctx context.Context, w *workplace, id incident.ID) error 
 		if e.Calendar != "" {
 			in = fmt.Sprintf("business time, calendar %q (%s)", e.Calendar, e.Zone)
 		}
-		line("running", "%s since %s, in %s", minutes(e.Running), tell.when(*e.Started), in)
+		line("running", "%s since %s, in %s", workflow.Stretch(e.Running), tell.when(*e.Started), in)
 	}
 	for _, clock := range e.Clocks {
 		line("clock", "%s", clockLine(tell, clock))
@@ -136,7 +136,7 @@ func clockLine(tell teller, c desk.ClockState) string {
 	if c.Runs {
 		state = "runs"
 	}
-	line := fmt.Sprintf("%s %s: due %s, %s gone", c.Clock, state, tell.when(c.Due), minutes(c.Elapsed))
+	line := fmt.Sprintf("%s %s: due %s, %s gone", c.Clock, state, tell.when(c.Due), workflow.Stretch(c.Elapsed))
 	if !c.Warn.IsZero() && c.Runs {
 		line += ", warning " + tell.when(c.Warn)
 	}
@@ -149,21 +149,6 @@ func clockLine(tell teller, c desk.ClockState) string {
 		}
 	}
 	return line
-}
-
-// minutes writes a duration without what nobody needs.
-func minutes(d time.Duration) string {
-	if d = d.Round(time.Second); d >= time.Minute {
-		d = d.Round(time.Minute)
-	}
-	text := d.String()
-	if d >= time.Minute {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }
 
 func (c *call) compliance(ctx context.Context, w *workplace, from, to time.Time, by string, table bool) error {
@@ -194,7 +179,7 @@ func (c *call) compliance(ctx context.Context, w *workplace, from, to time.Time,
 		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d", printable(row.Level), printable(row.Clock), named(row.Constituency), named(row.Classification),
 			row.Met, row.Missed, row.Running, row.Withdrawn)
 		for i := range workflow.Percentiles() {
-			fmt.Fprintf(out, "\t%s", percentile(row, i, minutes))
+			fmt.Fprintf(out, "\t%s", percentile(row, i, workflow.Stretch))
 		}
 		fmt.Fprintln(out)
 	}

@@ -49,7 +49,7 @@ func TestSLA(t *testing.T) {
 	} {
 		require.Contains(t, shown, want)
 	}
-	var e desk.Explanation
+	var e desk.Promised
 	b.decode(&e, "sla", "explain", "1")
 	require.Equal(t, []string{"response", "resolve"}, []string{e.Clocks[0].Clock, e.Clocks[1].Clock})
 	require.Equal(t, 50*time.Minute, e.Clocks[0].Elapsed)
@@ -101,7 +101,7 @@ func TestSLALists(t *testing.T) {
 	b.ok("open", "report", "--subject", "Scan", "--constituency", "hospital", "--text", "Help", "--requestor", "bob@example.org")
 	require.Contains(t, b.refused(exitRefused, "edit", "1", "--field", "service level=platinum"), "allowed is one of standard, emergency, reporting duty, none")
 	b.ok("edit", "1", "--field", "service level=reporting duty", "--field", "aware=2026-03-06T12:00:00Z")
-	var e desk.Explanation
+	var e desk.Promised
 	b.decode(&e, "sla", "explain", "1")
 	var final incident.Clock
 	for _, c := range e.Clocks {
@@ -123,7 +123,7 @@ func TestSLAUsage(t *testing.T) {
 		{[]string{"sla", "explain", "x"}, `"x" is no ticket number`},
 		{[]string{"sla", "rewrite"}, `"rewrite" is nothing that desk sla does`},
 		{[]string{"sla", "report", "1"}, `"report 1" is nothing that desk sla does`},
-		{[]string{"sla", "report", "--from", "now"}, "allowed are 2026-03-02T15:04:00Z"},
+		{[]string{"sla", "report", "--from", "now"}, "allowed are 2026-03-02T15:04Z"},
 		{[]string{"sla", "report", "--csv", "--json"}, "allowed is one of them"},
 	} {
 		require.Contains(t, b.refused(exitUsage, test.args...), test.want)
@@ -168,6 +168,6 @@ func TestMinutes(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0s", 59 * time.Second: "59s", time.Minute: "1m", 90 * time.Minute: "1h30m", 2 * time.Hour: "2h", 26*time.Hour + 10*time.Second: "26h", 10 * time.Minute: "10m",
 	} {
-		require.Equal(t, want, minutes(d))
+		require.Equal(t, want, workflow.Stretch(d))
 	}
 }

@@ -19,9 +19,8 @@ import (
 // maxTerms is the size of the largest file of terms that is read, in bytes.
 const maxTerms = 1 << 20
 
-// policy returns the built-in policy, with the agreement that --sla names.
-func (o *options) policy() (*workflow.Policy, error) {
-	p := workflow.Default()
+// agree puts the agreement that --sla names into a policy.
+func (o *options) agree(p *workflow.Policy) (*workflow.Policy, error) {
 	if o.sla == "" {
 		return p, nil
 	}

@@ -159,13 +159,23 @@ func (s *story) reportArrives() {
 func (s *story) incidentIsMade() {
 	s.later(5*time.Minute, 30*time.Minute)
 	opened := s.do(s.alice,
-		workflow.Open{Kind: incident.KindIncident, Subject: s.place + " " + s.address + " " + s.trouble, Constituency: s.place},
+		workflow.Open{
+			Kind: incident.KindIncident, Subject: s.place + " " + s.address + " " + s.trouble, Constituency: s.place,
+			Fields: map[string][]string{"Classification": {classification(s.trouble)}},
+		},
 		workflow.Link{Ticket: s.report, Parent: incident.Nth(1)},
 	)
 	if len(opened) > 0 {
 		s.incident = opened[0]
 	}
 	s.weReply(s.report, "Thank you for your report. We have opened an investigation.")
+}
+
+func classification(trouble string) string {
+	if strings.HasPrefix(trouble, "scan") {
+		return "Scan"
+	}
+	return "System Compromise"
 }
 
 // investigationGoesOut: the site is asked to act, by a date (JANET 3.13).

@@ -12,6 +12,7 @@ import (
 	"github.com/airtight-csirt/airtight/adapters/sqlstore"
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/mail"
+	"github.com/airtight-csirt/airtight/workflow"
 	"github.com/airtight-csirt/airtight/workflow/desk"
 )
 
@@ -40,8 +41,12 @@ func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
 	if s.now == nil {
 		s.now = c.now
 	}
-	policy, err := c.policy()
-	if err != nil {
+	if c.rules != "" { // before anything is made
+		if _, err := loadPolicy(c.rules); err != nil {
+			return nil, fmt.Errorf("--policy: %w", err)
+		}
+	}
+	if _, err := c.agree(workflow.Default()); err != nil {
 		return nil, err
 	}
 	db, dialect, err := c.database(s.create)
@@ -53,8 +58,19 @@ func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
 		w.Close()
 		return nil, fmt.Errorf("database %s: %w", c.databaseName(), err)
 	}
+	policy, err := c.policy(ctx, w.store)
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
 	config := desk.Config{
 		Policy: policy,
+		PolicyVersion: func(ctx context.Context, version uint32) (*workflow.Policy, error) {
+			if version == 0 {
+				return workflow.Default(), nil
+			}
+			return adoptedPolicy(ctx, w.store, version)
+		},
 		Tag:    mail.Tag{Name: c.tag},
 		From:   incident.Party{Name: c.tag, Address: c.mailbox},
 		Limits: mail.Limits{Bytes: mailLimit},

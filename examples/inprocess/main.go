@@ -46,7 +46,7 @@ func run(ctx context.Context, out io.Writer) error {
 	alice := csirt.As("handler:alice")
 	result, err := alice.Do(ctx, // all of it or nothing
 		workflow.Take{Ticket: receipt.Ticket},
-		workflow.Open{Kind: incident.KindIncident, Subject: "Scans by 192.0.2.7"},
+		workflow.Open{Kind: incident.KindIncident, Subject: "Scans by 192.0.2.7", Fields: map[string][]string{"Classification": {"Scan"}}},
 		workflow.Link{Ticket: receipt.Ticket, Parent: incident.Nth(1)},
 		workflow.Reply{Ticket: receipt.Ticket, Text: "Thank you. We are on it."},
 	)

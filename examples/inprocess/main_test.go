@@ -16,7 +16,10 @@ record 1.3: owned by handler:alice, rule ""
 record 2.1: opened by handler:alice, rule ""
 record 1.4: linked by handler:alice, rule ""
 record 1.5: moved by handler:alice, rule "open-linked-report"
+record 2.2: edited by handler:alice, rule "copy-observables"
 record 1.6: message by handler:alice, rule ""
+record 1.7: due by handler:alice, rule "due-after-reply"
+record 2.3: due by handler:alice, rule "incident-due"
 mail to bob@example.org: [A CSIRT #1] Scan: Thank you. We are on it.
 incident 2 is open, owned by handler:alice, overdue false
 `

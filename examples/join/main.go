@@ -100,7 +100,7 @@ func (p *provider) shut(ctx context.Context, address string) (incident.ID, error
 		return 0, err
 	}
 	result, err := p.desk.As("system").DoTx(ctx, tx,
-		workflow.Open{Kind: incident.KindIncident, Subject: "Abuse by " + address},
+		workflow.Open{Kind: incident.KindIncident, Subject: "Abuse by " + address, Fields: map[string][]string{"Classification": {"Spam"}}},
 		workflow.Open{Kind: incident.KindBlock, Subject: "Shut " + address, Parents: []incident.ID{incident.Nth(1)}})
 	if err != nil {
 		return 0, err

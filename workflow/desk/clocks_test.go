@@ -95,9 +95,9 @@ func (w *world) count(id incident.ID, kind string) int {
 	return strings.Count(" "+w.types(id)+" ", " "+kind+" ")
 }
 
-func (w *world) explain(id incident.ID) *desk.Explanation {
+func (w *world) explain(id incident.ID) *desk.Promised {
 	w.t.Helper()
-	e, err := w.alice.Explain(ctx, id)
+	e, err := w.alice.Promise(ctx, id)
 	require.NoError(w.t, err)
 	return e
 }
@@ -155,7 +155,7 @@ func chased(w *world) {
 	set, record = w.last(report, "due")
 	require.Equal(w.t, incident.DueSet{Basis: &incident.Basis{Level: "standard", Why: "no choice fits: the default"}}, set)
 	_, message := w.last(report, "message")
-	require.Equal(w.t, []incident.NearMiss{{Rule: "answered", Why: "its due date follows from its service level"}}, message.NearMisses())
+	require.Equal(w.t, []incident.NearMiss{{Rule: "due-after-reply", Why: "its due date follows from its service level"}}, message.NearMisses())
 	require.Equal(w.t, message.Version, record.Cause.Version)
 
 	w.to(*week(time.Monday, "12:00:00"))
@@ -273,7 +273,8 @@ func missedUnseen(w *world) {
 	require.Equal(w.t, 1, w.count(closed, "breached"))
 	w.do(workflow.Edit{Ticket: raised, Constituency: pointer("students")})
 	require.Equal(w.t, 1, w.count(raised, "breached"))
-	require.Zero(w.t, w.sweep())
+	require.Equal(w.t, 1, w.sweep(), "a date that is no clock's has passed")
+	require.Equal(w.t, 1, w.count(raised, "overdue"))
 	w.do(workflow.Reopen{Ticket: closed})
 	require.Zero(w.t, w.sweep(), "it is the same deadline")
 

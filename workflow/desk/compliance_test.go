@@ -18,7 +18,7 @@ import (
 )
 
 func newPromisingWorld(t tb, store storage.Store, change ...func(*desk.Config)) *world {
-	p := workflow.Default()
+	p := plain()
 	promising(p)
 	return newWorldOn(t, store, append([]func(*desk.Config){func(c *desk.Config) { c.Policy = p }}, change...)...)
 }

@@ -24,7 +24,12 @@ const family = 10
 
 func filled(t testing.TB, n int, change ...func(*desk.Config)) *world {
 	t.Helper()
-	w := newWorldOn(t, memory.New(), change...)
+	return filledOn(t, memory.New(), n, change...)
+}
+
+func filledOn(t testing.TB, store storage.Store, n int, change ...func(*desk.Config)) *world {
+	t.Helper()
+	w := newWorldOn(t, store, change...)
 	w.size = n
 	due := w.now.AddDate(0, 0, 7)
 	for from := 0; from < n; from += 5000 {
@@ -112,6 +117,24 @@ func works() []work {
 		{"priority", func(w *world, n int) error {
 			return do(w, workflow.Edit{Ticket: at(w, n, 0), Priority: pointer(n / turns % 100)})
 		}},
+		{"reject", func(w *world, n int) error {
+			if n/turns%2 == 1 {
+				return do(w, workflow.Reopen{Ticket: at(w, n, 4)})
+			}
+			return do(w, workflow.Reject{Ticket: at(w, n, 4)})
+		}},
+		{"merge", func(w *world, n int) error {
+			if n/turns%2 == 1 {
+				return do(w, workflow.Unmerge{Ticket: at(w, n, 5)})
+			}
+			return do(w, workflow.Merge{Ticket: at(w, n, 5), Into: at(w, n, 6)})
+		}},
+		{"resolve", func(w *world, n int) error {
+			if n/turns%2 == 1 {
+				return do(w, workflow.Reopen{Ticket: at(w, n, 0)})
+			}
+			return do(w, workflow.Resolve{Ticket: at(w, n, 0), Comment: "Done."})
+		}},
 		{"sweep", func(w *world, n int) error {
 			_, err := w.desk.Sweep(ctx, 0)
 			return err
@@ -149,13 +172,17 @@ func TestCostDoesNotGrowWithTickets(t *testing.T) {
 	if os.Getenv("AIRTIGHT_LONG") == "" {
 		t.Skip("AIRTIGHT_LONG is not set: the costs at 1,000 and 100,000 tickets are not compared")
 	}
-	t.Run("nothing promised", func(t *testing.T) {
-		small, large := filled(t, 1000), filled(t, 100_000)
+	janet := func(c *desk.Config) { c.Policy = workflow.Default() }
+	t.Run("memory", func(t *testing.T) {
+		small, large := filled(t, 1000, janet), filled(t, 100_000, janet)
 		large.verify()
 		compareCosts(t, small, large)
 	})
+	t.Run("sqlite", func(t *testing.T) {
+		compareCosts(t, filledOn(t, sqliteFile(t), 1000, janet), filledOn(t, sqliteFile(t), 100_000, janet))
+	})
 	t.Run("with an agreement", func(t *testing.T) {
-		p := workflow.Default()
+		p := plain()
 		promising(p)
 		agreed := func(c *desk.Config) { c.Policy = p }
 		small, large := filled(t, 1000, agreed), filled(t, 100_000, agreed)

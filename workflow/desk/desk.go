@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -22,7 +23,11 @@ import (
 type Config struct {
 	Policy *workflow.Policy // nil: workflow.Default(). Not to be changed afterwards
 
-	Tag    mail.Tag       // of subjects: [A CSIRT #34159]. Without a Name no tag is put or found
+	// PolicyVersion returns a policy that was adopted before ([Adopted]), for
+	// [Session.Replay]; nil: records of other versions are asked of Policy.
+	PolicyVersion func(ctx context.Context, version uint32) (*workflow.Policy, error)
+
+	Tag    mail.Tag       // of subjects: [A CSIRT #34159]. Without a Name that of the policy; without one there, no tag is put or found
 	From   incident.Party // the desk's own mailbox; needed to send mail
 	Team   []Member       // whose mail counts as written by us
 	Limits mail.Limits    // for incoming mail; the zero value is mail's default
@@ -55,8 +60,9 @@ type Config struct {
 }
 
 // Member is a mailbox of the team. An Address that begins with "@" stands for
-// all mailboxes of a domain. Actor is who its mail counts as; empty:
-// "handler:" and the local part.
+// all mailboxes of a domain. Actor is who its mail counts as, and who is told of
+// something there; empty: "handler:" and the local part. That of [incident.Duty] is
+// told of what nobody owns.
 type Member struct {
 	Address string
 	Actor   incident.Actor
@@ -94,6 +100,14 @@ func New(store storage.Store, config Config) (*Desk, error) {
 			return nil, fmt.Errorf("desk: Config.From: %w", err)
 		}
 	}
+	switch {
+	case config.Tag.Name == "" && len(config.Policy.Tags) > 0:
+		config.Tag = mail.Tag{Name: config.Policy.Tags[0], Former: config.Policy.Tags[1:]}
+	case config.Tag.Name != "" && len(config.Policy.Tags) == 0:
+		policy := *config.Policy // its rules have to know our tag from those of others
+		policy.Tags = append([]string{config.Tag.Name}, config.Tag.Former...)
+		config.Policy = &policy
+	}
 	if config.Now == nil {
 		config.Now = time.Now
 	}
@@ -123,6 +137,18 @@ func (d *Desk) member(address string) (incident.Actor, bool) {
 			return m.Actor, true
 		}
 		return incident.Actor("handler:" + strings.ToLower(address[:at])), true
+	}
+	return "", false
+}
+
+// mailbox returns the mailbox of a member of the team: that of the Member with
+// this Actor, or one whose local part the actor is called by.
+func (d *Desk) mailbox(actor incident.Actor) (string, bool) {
+	for _, m := range d.config.Team {
+		at := strings.LastIndexByte(m.Address, '@')
+		if at > 0 && (m.Actor == actor || m.Actor == "" && actor == incident.Actor("handler:"+strings.ToLower(m.Address[:at]))) {
+			return m.Address, true
+		}
 	}
 	return "", false
 }

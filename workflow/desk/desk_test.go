@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,8 +56,10 @@ func newWorldOn(t tb, store storage.Store, change ...func(*desk.Config)) *world 
 		Tag:  mail.Tag{Name: "A CSIRT"},
 		From: incident.Party{Name: "A CSIRT", Address: "csirt@example.net"},
 		Team: []desk.Member{{Address: "@example.net"}},
-		Now:  func() time.Time { return w.now },
-		Rand: rand.New(rand.NewSource(1)),
+
+		Policy: plain(),
+		Now:    func() time.Time { return w.now },
+		Rand:   rand.New(rand.NewSource(1)),
 	}
 	for _, c := range change {
 		c(&config)
@@ -71,6 +75,12 @@ func newWorldOn(t tb, store storage.Store, change ...func(*desk.Config)) *world 
 func sqlite(t testing.TB) storage.Store {
 	t.Helper()
 	return open(t, "sqlite", sqlstore.SQLiteDSN(":memory:"), sqlstore.SQLite)
+}
+
+// sqliteFile returns an empty SQLite store in a file.
+func sqliteFile(t testing.TB) storage.Store {
+	t.Helper()
+	return open(t, "sqlite", sqlstore.SQLiteDSN(filepath.Join(t.TempDir(), "desk.db")), sqlstore.SQLite)
 }
 
 // postgres returns an empty store on a PostgreSQL server.
@@ -101,7 +111,36 @@ func onEverySQL(t *testing.T, test func(*testing.T, storage.Store)) {
 	t.Run("postgres", func(t *testing.T) { test(t, postgres(t)) })
 }
 
+// plain is a policy with as few rules as a test of the engine wants: statuses and
+// cascade of RTIR, due dates of what waits for an answer.
+func plain() *workflow.Policy {
+	p := workflow.Default()
+	p.Fields = nil
+	p.Rules = slices.DeleteFunc(p.Rules, func(r workflow.Rule) bool {
+		return !slices.Contains([]string{
+			"open-linked-report", "append-delivered", "close-children", "reopen-on-reply", "reopen-parents", "due-on-reply", "due-after-reply",
+		}, r.Name)
+	})
+	for i, r := range p.Rules {
+		switch r.Name {
+		case "close-children":
+			p.Rules[i].Params = workflow.CloseChildren{ActiveBlock: workflow.BlockClose}
+		case "due-after-reply":
+			p.Rules[i].Params = workflow.DueAfterReply{}
+		}
+	}
+	for i, derivation := range p.Derivations {
+		if derivation.Name == "incident-due" {
+			p.Derivations[i].Params = workflow.IncidentDue{}
+		}
+	}
+	return p
+}
+
 var ctx = context.Background()
+
+// classified is what an incident must have.
+var classified = map[string][]string{"Classification": {"Scan"}}
 
 // do runs commands for alice, a minute later, which must succeed.
 func (w *world) do(commands ...workflow.Command) *desk.Result {
@@ -217,7 +256,7 @@ func (w *world) outgoing() (rows []storage.Outgoing) {
 // incident opens an incident.
 func (w *world) incident() incident.ID {
 	w.t.Helper()
-	return w.do(workflow.Open{Kind: incident.KindIncident, Subject: "Compromise"}).Opened[0]
+	return w.do(workflow.Open{Kind: incident.KindIncident, Subject: "Compromise", Fields: classified}).Opened[0]
 }
 
 // child opens a ticket under incidents, with a requestor.

@@ -10,11 +10,16 @@
 //	result, err := alice.Do(ctx, workflow.Take{Ticket: 7})
 //	receipt, err := d.Receive(ctx, envelope, raw) // a mail came in
 //
-// A [Session] acts for one person; [Desk.Receive] takes in mail; [Desk.Sweep]
-// does what time makes due: reminders, warnings, breaches. [Session.Explain] says
-// when a ticket is due and why, [Desk.Compliance] how many promises were kept; after
-// a change of the agreement call [Desk.Recompute]. A [Courier] empties the outbox. Nothing runs by
-// itself: the program decides when, and in which goroutines.
+// A [Session] acts for one person: [Session.Do] is all or nothing, [Session.Bulk]
+// each command by itself, [Session.Preview] stores nothing. [Desk.Receive] takes in
+// mail; [Desk.Sweep] does what time makes due: reminders, due dates that pass,
+// warnings, breaches. A [Courier] empties the outbox. Nothing runs by itself: the
+// program decides when, and in which goroutines.
+//
+// [Session.Explain] says why something is as it is, [Session.Replay] what every rule
+// said to a record, [Session.Promise] what a service agreement says, and
+// [Desk.Compliance] how many promises were kept. [Adopt] keeps a policy as a
+// document of the desk; after a change of the agreement call [Desk.Recompute].
 //
 // # What holds
 //

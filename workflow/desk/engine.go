@@ -25,8 +25,9 @@ type run struct {
 	scope  *storage.Scope
 
 	opened  []incident.ID
-	calls   []CommandCall     // for after hooks
-	changes []workflow.Change // since the derivations ran last
+	offers  []workflow.Command // that rules make
+	calls   []CommandCall      // for after hooks
+	changes []workflow.Change  // since the derivations ran last
 	steps   int
 	records uint64   // written so far; salts and Message-IDs count with it
 	rules   []string // on the way to the present command, outermost first
@@ -78,6 +79,9 @@ func (r *run) command(ctx context.Context, c workflow.Command, cause incident.Ca
 	if err := r.beforeCommand(ctx, call); err != nil {
 		return err
 	}
+	if _, opens := c.(workflow.Open); opens {
+		ticket.ID = id
+	}
 	asks := r.policy.Asks(ticket, c)
 	if cause.Rule == "" {
 		if err := r.checkVisible(ctx, asks); err != nil {
@@ -88,29 +92,66 @@ func (r *run) command(ctx context.Context, c workflow.Command, cause incident.Ca
 	if err != nil {
 		return err
 	}
+	if cause.Rule == "" {
+		r.hideChildren(&facts, asks)
+	}
 	decisions, err := r.decide(ticket, c, facts)
 	if err != nil {
-		if cause.Rule == "" || !refusal(err) {
-			return err
-		}
-		skipped := incident.Skipped{Rule: cause.Rule, Command: c.Name(), Why: reason(err)}
-		_, err := r.event(ctx, ticket, id, c, workflow.Decision{Event: skipped}, cause)
-		return err
+		return r.skip(ctx, ticket, c, cause, err)
 	}
-	r.calls = append(r.calls, call)
 	changes := make([]workflow.Change, 0, len(decisions))
 	for _, decision := range decisions {
-		ch, err := r.event(ctx, ticket, id, c, decision, cause)
+		before, at := ticket, id
+		if decision.Ticket != 0 && decision.Ticket != id {
+			at = decision.Ticket
+			if before, err = r.draft.Ticket(ctx, at); err != nil {
+				return err
+			}
+		}
+		ch, err := r.event(ctx, before, at, c, decision, cause)
 		if err != nil {
+			if len(changes) == 0 { // a mail that cannot be written is refused like the command
+				return r.skip(ctx, ticket, c, cause, err)
+			}
 			return err
 		}
 		changes = append(changes, ch)
-		ticket = ch.After
+		if at == id {
+			ticket = ch.After
+		}
 	}
+	r.calls = append(r.calls, call)
 	if r.plain {
 		return nil
 	}
 	return r.react(ctx, changes)
+}
+
+// skip notes that a rule's command was refused, on the ticket that woke the rule if
+// there is no other. A person's is an error.
+func (r *run) skip(ctx context.Context, t incident.Ticket, c workflow.Command, cause incident.Cause, refused error) (err error) {
+	if cause.Rule == "" || !refusal(refused) {
+		return refused
+	}
+	if t.Version == 0 {
+		if t, err = r.draft.Ticket(ctx, cause.Ticket); err != nil {
+			return err
+		}
+	}
+	skipped := incident.Skipped{Rule: cause.Rule, Command: c.Name(), Why: reason(refused)}
+	_, err = r.event(ctx, t, t.ID, c, workflow.Decision{Event: skipped}, cause)
+	return err
+}
+
+// hideChildren keeps from a command the children of an incident that its actor may
+// not see: no mail goes out to them.
+func (r *run) hideChildren(facts *workflow.Facts, asks []workflow.Ask) {
+	for _, a := range asks {
+		if a.Fact == workflow.FactOpenChildren && r.scope != nil {
+			hidden := func(t incident.Ticket) bool { return !r.visible(t) }
+			facts.Know(a, slices.DeleteFunc(facts.OpenChildren(a.Ticket), hidden)...)
+		}
+	}
 }
 
 func distinct(names []string) []string {
@@ -198,7 +239,8 @@ func refusal(err error) bool {
 	var transition *workflow.TransitionError
 	var taken *workflow.TakenError
 	var refused *workflow.RefusedError
-	return errors.As(err, &transition) || errors.As(err, &taken) || errors.As(err, &refused)
+	var missing *workflow.MissingError
+	return errors.As(err, &transition) || errors.As(err, &taken) || errors.As(err, &refused) || errors.As(err, &missing)
 }
 
 // reason is the part of a refusal that goes into a record: it names no person.
@@ -243,7 +285,10 @@ func (r *run) event(ctx context.Context, before incident.Ticket, id incident.ID,
 	if err := r.settleMessage(ctx, after, ev); err != nil {
 		return workflow.Change{}, err
 	}
-	ch := workflow.Change{Before: before, After: after, Event: ev, Command: c}
+	ch := workflow.Change{Before: before, After: after, Event: ev, Command: record.Command, By: r.by, At: record.At, Cause: cause}
+	if before.Version == 0 {
+		ch.Before = incident.Ticket{}
+	}
 	r.changes = append(r.changes, ch)
 	return ch, nil
 }
@@ -285,9 +330,12 @@ func (r *run) react(ctx context.Context, changes []workflow.Change) error {
 			if err != nil {
 				return fmt.Errorf("rule %s: %w", rule.Name, err)
 			}
+			if err := r.offer(ctx, verdict.Offers); err != nil {
+				return err
+			}
 			if len(verdict.Commands) > 0 {
 				reactions = append(reactions, reaction{rule, ch, verdict.Commands})
-			} else if verdict.Why != "" {
+			} else if verdict.Why != "" && len(verdict.Offers) == 0 {
 				misses[i] = append(misses[i], incident.NearMiss{Rule: rule.Name, Why: verdict.Why})
 			}
 		}
@@ -316,13 +364,34 @@ func (r *run) react(ctx context.Context, changes []workflow.Change) error {
 	return nil
 }
 
+// offer keeps the commands that a rule proposes, but for those that name tickets
+// which the actor may not see.
+func (r *run) offer(ctx context.Context, commands []workflow.Command) error {
+	for _, c := range commands {
+		asks := r.policy.Asks(incident.Ticket{}, c)
+		if id := c.Target(); id != incident.Desk {
+			asks = append(asks, workflow.Ask{Fact: workflow.FactTicket, Ticket: id})
+		}
+		err := r.checkVisible(ctx, asks)
+		var hidden *workflow.NoTicketError
+		if errors.As(err, &hidden) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		r.offers = append(r.offers, c)
+	}
+	return nil
+}
+
 func (r *run) test(ctx context.Context, rule workflow.Rule, ch workflow.Change) (verdict workflow.Verdict, err error) {
 	defer catchUnasked(&err)
 	facts, err := r.gather(ctx, rule.Asks(r.policy, ch))
 	if err != nil {
 		return verdict, err
 	}
-	return rule.Then(r.policy, ch, facts), nil
+	return rule.Then(r.policy, ch, facts, rule.Params), nil
 }
 
 // derive runs the derivations for the tickets that the changes since the last
@@ -374,7 +443,7 @@ func (r *run) deriveTicket(ctx context.Context, d workflow.Derivation, id incide
 		return err
 	}
 	cause := incident.Cause{Rule: d.Name, Ticket: by.After.ID, Version: by.After.Version}
-	for _, ev := range d.Then(r.policy, t, facts, r.env(t)) {
+	for _, ev := range d.Then(r.policy, t, facts, r.env(t), d.Params) {
 		ch, err := r.event(ctx, t, id, nil, workflow.Decision{Event: ev}, cause)
 		if err != nil {
 			return err

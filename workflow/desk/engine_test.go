@@ -13,14 +13,14 @@ import (
 // with adds rules of the embedding program.
 func with(rules ...workflow.Rule) func(*desk.Config) {
 	return func(c *desk.Config) {
-		c.Policy = workflow.Default()
+		c.Policy = plain()
 		c.Policy.Rules = append(c.Policy.Rules, rules...)
 	}
 }
 
 // on makes a rule that answers each event of a type with commands.
 func on(name, kind string, commands func(workflow.Change) []workflow.Command) workflow.Rule {
-	return workflow.Rule{Name: name, On: []string{kind}, Then: func(_ *workflow.Policy, c workflow.Change, _ workflow.Facts) workflow.Verdict {
+	return workflow.Rule{Name: name, On: []string{kind}, Then: func(_ *workflow.Policy, c workflow.Change, _ workflow.Facts, _ any) workflow.Verdict {
 		return workflow.Verdict{Commands: commands(c)}
 	}}
 }
@@ -88,7 +88,7 @@ func TestRulesMayOpenTickets(t *testing.T) {
 		return []workflow.Command{workflow.Open{Kind: incident.KindInvestigation, Parents: []incident.ID{c.After.ID}}}
 	})))
 	result := w.do(
-		workflow.Open{Kind: incident.KindIncident}, workflow.Comment{Ticket: incident.Nth(1), Text: "x"},
+		workflow.Open{Kind: incident.KindIncident, Subject: "Compromise", Fields: classified}, workflow.Comment{Ticket: incident.Nth(1), Text: "x"},
 		workflow.Open{Kind: incident.KindReport}, workflow.Take{Ticket: incident.Nth(2)},
 	)
 	require.Equal(t, []incident.ID{1, 3}, result.Opened)
@@ -96,12 +96,12 @@ func TestRulesMayOpenTickets(t *testing.T) {
 }
 
 func TestFaultsOfRulesEndTheDo(t *testing.T) {
-	careless := func(p *workflow.Policy, c workflow.Change, f workflow.Facts) workflow.Verdict {
+	careless := func(p *workflow.Policy, c workflow.Change, f workflow.Facts, _ any) workflow.Verdict {
 		f.Parents(c.After.ID)
 		return workflow.Verdict{}
 	}
-	asks := func(fact workflow.Fact) func(*workflow.Policy, workflow.Change) []workflow.Ask {
-		return func(_ *workflow.Policy, c workflow.Change) []workflow.Ask {
+	asks := func(fact workflow.Fact) func(*workflow.Policy, workflow.Change, any) []workflow.Ask {
+		return func(_ *workflow.Policy, c workflow.Change, _ any) []workflow.Ask {
 			return []workflow.Ask{{Fact: fact, Ticket: c.After.ID}}
 		}
 	}
@@ -114,7 +114,7 @@ func TestFaultsOfRulesEndTheDo(t *testing.T) {
 	report = w.child(incident.KindReport)
 	require.ErrorContains(t, w.refused(workflow.Comment{Ticket: report, Text: "x"}), "rule dreamer: desk: there is no fact called the future")
 
-	w = newWorld(t, with(workflow.Rule{Name: "crash", On: []string{"commented"}, Then: func(*workflow.Policy, workflow.Change, workflow.Facts) workflow.Verdict { panic("bug") }}))
+	w = newWorld(t, with(workflow.Rule{Name: "crash", On: []string{"commented"}, Then: func(*workflow.Policy, workflow.Change, workflow.Facts, any) workflow.Verdict { panic("bug") }}))
 	report = w.child(incident.KindReport)
 	before := w.snapshot()
 	require.PanicsWithValue(t, "bug", func() { _, _ = w.alice.Do(ctx, workflow.Comment{Ticket: report, Text: "x"}) })
@@ -129,13 +129,13 @@ func TestChasingDerivations(t *testing.T) {
 			Dirty: func(_ *workflow.Policy, c workflow.Change, _ workflow.Facts) []incident.ID {
 				return []incident.ID{c.After.ID}
 			},
-			Then: func(*workflow.Policy, incident.Ticket, workflow.Facts, workflow.Env) []incident.Event {
+			Then: func(*workflow.Policy, incident.Ticket, workflow.Facts, workflow.Env, any) []incident.Event {
 				return []incident.Event{incident.Custom{Name: clock}}
 			},
 		}
 	}
 	w := newWorld(t, func(c *desk.Config) {
-		c.Policy = workflow.Default()
+		c.Policy = plain()
 		c.Policy.Derivations = append(c.Policy.Derivations, flip("there", "a"), flip("back", "b"))
 	})
 	_, err := w.alice.Do(ctx, workflow.Open{Kind: incident.KindReport})

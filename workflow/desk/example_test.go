@@ -49,7 +49,7 @@ func Example() {
 	alice := d.As("handler:alice")
 	result, err := alice.Do(ctx,
 		workflow.Take{Ticket: report},
-		workflow.Open{Kind: incident.KindIncident, Subject: "A compromised host"},
+		workflow.Open{Kind: incident.KindIncident, Subject: "A compromised host", Fields: map[string][]string{"Classification": {"System Compromise"}}},
 		workflow.Link{Ticket: report, Parent: incident.Nth(1)},
 		workflow.Reply{Ticket: report, Text: "Thank you, we look into it."},
 	)
@@ -92,7 +92,7 @@ func ExampleSession_Do() {
 	fmt.Println(err)
 	// Output:
 	// true handler:alice
-	// workflow: ticket 1 is already taken by handler:alice: assign it to change its owner
+	// workflow: ticket 1 is already taken by handler:alice: steal or assign it to change its owner
 }
 
 func ExampleSession_Preview() {
@@ -100,7 +100,7 @@ func ExampleSession_Preview() {
 	d, _ := newDesk()
 	alice := d.As("handler:alice")
 	_, _ = alice.Do(ctx,
-		workflow.Open{Kind: incident.KindIncident},
+		workflow.Open{Kind: incident.KindIncident, Subject: "A scan", Fields: map[string][]string{"Classification": {"Scan"}}},
 		workflow.Open{Kind: incident.KindReport, Parents: []incident.ID{incident.Nth(1)}},
 	)
 	would, err := alice.Preview(ctx, workflow.Move{Ticket: 1, To: workflow.StatusResolved})
@@ -112,6 +112,7 @@ func ExampleSession_Preview() {
 	// Output:
 	// ticket 1 moved {"from":"open","to":"resolved","phase":"inactive"} ""
 	// ticket 2 moved {"from":"open","to":"resolved","phase":"inactive"} "close-children"
+	// ticket 1 edited {"fields":{"Resolution":["successfully resolved"]}} "resolution"
 	// open <nil>
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/mail"
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
 )
@@ -31,6 +32,22 @@ func (r *run) gather(ctx context.Context, asks []workflow.Ask) (workflow.Facts, 
 				return facts, err
 			}
 			facts.KnowStatuses(a, statuses)
+		case workflow.FactTexts, workflow.FactNewestText:
+			messages, err := r.desk.textsOf(ctx, r.draft, a)
+			if err != nil {
+				return facts, err
+			}
+			facts.KnowMessages(a, messages)
+		case workflow.FactMerges:
+			records, err := r.draft.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{a.Ticket}, Types: merging()})
+			if err != nil {
+				return facts, err
+			}
+			facts.KnowRecords(a, records)
+		case workflow.FactChildrenAnswerable:
+			if err := r.childrenAnswerable(ctx, &facts, a.Ticket); err != nil {
+				return facts, err
+			}
 		default:
 			tickets, err := r.answer(ctx, a)
 			if err != nil {
@@ -54,6 +71,10 @@ func (r *run) answer(ctx context.Context, a workflow.Ask) ([]incident.Ticket, er
 		return r.tickets(ctx, child.Parents...)
 	case workflow.FactOpenChildren:
 		return r.draft.Find(ctx, storage.Query{Parent: a.Ticket, Phases: notInactive()})
+	case workflow.FactChildren:
+		return r.draft.Find(ctx, storage.Query{Parent: a.Ticket})
+	case workflow.FactSoleChildren:
+		return r.soleChildren(ctx, a.Ticket)
 	case workflow.FactEarliestDue:
 		return r.draft.Find(ctx, storage.Query{
 			Parent: a.Ticket, Phases: notInactive(), Due: storage.DueSet,
@@ -61,6 +82,105 @@ func (r *run) answer(ctx context.Context, a workflow.Ask) ([]incident.Ticket, er
 		})
 	}
 	return nil, errors.New("desk: there is no fact called " + string(a.Fact))
+}
+
+// soleChildren returns the children that are not inactive and that no other active
+// incident holds.
+func (r *run) soleChildren(ctx context.Context, id incident.ID) ([]incident.Ticket, error) {
+	children, err := r.draft.Find(ctx, storage.Query{Parent: id, Phases: notInactive()})
+	if err != nil {
+		return nil, err
+	}
+	var sole []incident.Ticket
+	for _, child := range children {
+		parents, err := r.tickets(ctx, child.Parents...)
+		if err != nil {
+			return nil, err
+		}
+		held := slices.ContainsFunc(parents, func(p incident.Ticket) bool { return p.ID != id && p.Phase == incident.Active })
+		if !held {
+			sole = append(sole, child)
+		}
+	}
+	return sole, nil
+}
+
+func (r *run) childrenAnswerable(ctx context.Context, facts *workflow.Facts, id incident.ID) error {
+	children, err := r.draft.Find(ctx, storage.Query{Parent: id, Phases: notInactive()})
+	if err != nil {
+		return err
+	}
+	for _, child := range children {
+		messages, err := answerable(ctx, r.draft, child.ID)
+		if err != nil {
+			return err
+		}
+		facts.KnowMessages(workflow.Ask{Fact: workflow.FactAnswerable, Ticket: child.ID}, messages)
+	}
+	return nil
+}
+
+// merging are the types of records of which [workflow.FactMerges] tells.
+func merging() []string {
+	return []string{incident.Message{}.Type(), incident.Merged{}.Type(), incident.Joined{}.Type(), incident.Unmerged{}.Type()}
+}
+
+// textsOf answers [workflow.FactTexts] and [workflow.FactNewestText].
+func (d *Desk) textsOf(ctx context.Context, r storage.Reader, a workflow.Ask) ([]workflow.MessageRecord, error) {
+	q := storage.HistoryQuery{Tickets: []incident.ID{a.Ticket}, Types: []string{incident.Message{}.Type(), incident.Commented{}.Type()}}
+	newest := a.Fact == workflow.FactNewestText
+	if newest {
+		q.Types, q.Descending, q.Limit = q.Types[:1], true, 1
+	}
+	history, err := r.History(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var texts []workflow.MessageRecord
+	for _, record := range history {
+		m, ok := textual(record)
+		if !ok || m.Machine && !newest {
+			continue
+		}
+		text, err := d.text(ctx, r, m)
+		if err != nil {
+			return nil, err
+		}
+		if newest {
+			text = mail.Unquoted(text)
+		}
+		texts = append(texts, workflow.MessageRecord{Version: record.Version, At: record.At, Message: m, Text: text})
+	}
+	return texts, nil
+}
+
+// textual returns the message of a record; the note that a ticket was opened with
+// counts as one.
+func textual(record incident.Record) (incident.Message, bool) {
+	ev, err := incident.Decode(record)
+	if err != nil {
+		return incident.Message{}, false
+	}
+	switch ev := ev.(type) {
+	case incident.Message:
+		return ev, true
+	case incident.Commented:
+		return incident.Message{Side: incident.Inside, Blobs: ev.Blobs}, record.Command == workflow.Open{}.Name()
+	}
+	return incident.Message{}, false
+}
+
+// text is what a message says to a reader.
+func (d *Desk) text(ctx context.Context, r storage.Reader, m incident.Message) (string, error) {
+	if len(m.Blobs) == 0 {
+		return "", nil
+	}
+	body, err := d.body(ctx, r, m.Blobs[0])
+	if err != nil || !m.IsMail() {
+		return string(body), err
+	}
+	parsed, _ := mail.Parse(body, d.config.Limits) // what is wrong with it stands in its record
+	return parsed.Text, nil
 }
 
 // tickets loads those that exist. Unlike a Find it does not look at all that the

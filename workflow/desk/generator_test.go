@@ -129,12 +129,12 @@ func (g *generator) several() []workflow.Command {
 	switch g.Intn(5) {
 	case 0:
 		return []workflow.Command{
-			workflow.Open{Kind: incident.KindIncident, Subject: "From a report"},
+			workflow.Open{Kind: incident.KindIncident, Subject: "From a report", Fields: classified},
 			workflow.Link{Ticket: g.one(both(isReport, not(isLinked))), Parent: incident.Nth(1)},
 		}
 	case 1:
 		return []workflow.Command{
-			workflow.Open{Kind: incident.KindIncident, Subject: "With everything"},
+			workflow.Open{Kind: incident.KindIncident, Subject: "With everything", Fields: classified},
 			g.open(incident.KindInvestigation, incident.Nth(1)), g.open(incident.KindBlock, incident.Nth(1)),
 			workflow.Comment{Ticket: incident.Nth(2), Text: "Two in one."},
 		}
@@ -159,6 +159,9 @@ func (g *generator) open(kind incident.Kind, parents ...incident.ID) workflow.Op
 		Kind: kind, Subject: pick(g, "Scan", "Phishing", "Überlauf", "Re: [Other #7] x"), Parents: parents,
 		Requestors: []incident.Party{{Name: "Somebody", Address: pick(g, outsiders...)}},
 	}
+	if kind == incident.KindIncident {
+		o.Fields = classified
+	}
 	if g.Intn(2) == 0 {
 		o.Text = "Please look into 192.0.2." + fmt.Sprint(g.Intn(250)) + "."
 	}
@@ -173,7 +176,7 @@ func (g *generator) date() *time.Time {
 
 func (g *generator) command(by incident.Actor) workflow.Command {
 	mine := func(t incident.Ticket) bool { return t.Owner == by && isAny(t) }
-	switch g.Intn(23) {
+	switch g.Intn(35) {
 	case 0:
 		return g.open(incident.KindIncident)
 	case 1:
@@ -212,8 +215,35 @@ func (g *generator) command(by incident.Actor) workflow.Command {
 		return g.edit()
 	case 17, 18:
 		return workflow.Reply{Ticket: g.one(func(t incident.Ticket) bool { return isChild(t) && t.OldestUnanswered != nil }), Text: "Thank you."}
+	case 23:
+		return workflow.Steal{Ticket: g.one(isAny)}
+	case 24:
+		return workflow.Reject{Ticket: g.one(isReport), Text: pick(g, "", "Not ours."), Steal: g.Intn(2) == 0}
+	case 25:
+		return workflow.Resolve{Ticket: g.one(both(isAny, not(isClosed))), Comment: pick(g, "", "Done."), Reply: pick(g, "", "", "It is done.")}
+	case 26:
+		return workflow.Abandon{Ticket: g.one(both(isIncident, not(isClosed))), Reply: pick(g, "", "We give up.")}
+	case 27, 28:
+		return g.merge()
+	case 29, 30:
+		return workflow.Unmerge{Ticket: g.one(func(t incident.Ticket) bool { return t.MergedInto != 0 })}
+	case 31, 33, 34:
+		return workflow.ReplyAll{Ticket: g.one(both(isIncident, not(isClosed))), Kinds: pick(g, nil, []incident.Kind{incident.KindReport}), Text: "To all of you."}
+	case 32:
+		from := g.ticket(g.one(isAny))
+		kind := pick(g, incident.KindIncident, incident.KindInvestigation, from.Kind)
+		return workflow.Open{Kind: kind, From: from.ID, Fields: map[incident.Kind]map[string][]string{incident.KindIncident: classified}[kind]}
 	}
 	return g.deliver()
+}
+
+// merge joins two tickets of a kind, now and then of two.
+func (g *generator) merge() workflow.Command {
+	t := g.ticket(g.one(isAny))
+	same := func(other incident.Ticket) bool {
+		return isAny(other) && other.ID != t.ID && (other.Kind == t.Kind || t.Kind == incident.KindReport && other.Kind == incident.KindInvestigation)
+	}
+	return workflow.Merge{Ticket: t.ID, Into: g.one(same)}
 }
 
 var everyStatus = []incident.Status{
@@ -244,7 +274,7 @@ func (g *generator) edit() workflow.Command {
 		e.Subject, e.Priority = pointer(pick(g, "Scan", "Worse")), pointer(g.Intn(102))
 	case 6:
 		e.AddObservables = []incident.Observable{{Kind: incident.Host, Value: pick(g, "www.example.org", "Mail.Example.COM"), Role: incident.RoleSource}}
-		e.Fields = map[string][]string{"Classification": {pick(g, "scan", "spam")}}
+		e.Fields = map[string][]string{"Customer": {pick(g, "campus", "library")}}
 	case 7:
 		e.Requestors = &[]incident.Party{{Address: pick(g, outsiders...)}}
 	case 8:

@@ -138,7 +138,7 @@ func TestAfterHooks(t *testing.T) {
 			r.Data[0] = 'x' // its own copy
 		})
 	})
-	w.do(workflow.Open{Kind: incident.KindIncident})
+	w.do(workflow.Open{Kind: incident.KindIncident, Subject: "Compromise", Fields: classified})
 	log = seen{}
 	result := w.do(workflow.Open{Kind: incident.KindReport, Parents: []incident.ID{1}})
 	require.Equal(t, []string{"handler:alice open 2 ", "handler:alice move 2 open-linked-report"}, log.commands)

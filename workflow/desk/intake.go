@@ -158,12 +158,7 @@ func (d *Desk) entity(in *incoming, limit error) incident.MessageEntity {
 		date := incident.Moment(msg.Date)
 		e.Date = &date
 	}
-	for _, o := range lookup.Observables(lookup.Extract(msg.Text)) {
-		if o.Kind == incident.MailAddress && d.own(o.Value) {
-			continue
-		}
-		e.Observables = append(e.Observables, o)
-	}
+	e.Observables = d.observables(msg.Text)
 	if n := len(e.Observables); n > maxObservables {
 		e.Observables = e.Observables[:maxObservables]
 		e.Findings = append(e.Findings, fmt.Sprintf("only %d of its %d addresses were taken over", maxObservables, n))
@@ -178,6 +173,13 @@ func (d *Desk) entity(in *incoming, limit error) incident.MessageEntity {
 		e.Findings = append(e.Findings, defect.Where+": "+defect.What)
 	}
 	return e
+}
+
+// observables returns what a text mentions, but for the desk's own mailboxes.
+func (d *Desk) observables(text string) []incident.Observable {
+	return slices.DeleteFunc(lookup.Observables(lookup.Extract(text)), func(o incident.Observable) bool {
+		return o.Kind == incident.MailAddress && d.own(o.Value)
+	})
 }
 
 func cut[T any](list []T, n int) []T { return list[:min(len(list), n)] }
@@ -239,6 +241,12 @@ func (r *run) receive(ctx context.Context, in *incoming, failed error) (*Receipt
 	verdict, err := r.thread(ctx, in)
 	if err != nil {
 		return nil, err
+	}
+	if verdict.Action == mail.AppendFlagged && r.policy.MailTrust.Append != incident.TrustNone {
+		verdict = mail.Verdict{
+			Action: mail.Hold, Candidates: []incident.ID{verdict.Ticket}, Reason: "stranger",
+			Why: append(verdict.Why, "The policy appends no mail of strangers."),
+		}
 	}
 	if failed != nil {
 		candidates := verdict.Candidates
@@ -382,12 +390,24 @@ func (r *run) intakeCommand(ctx context.Context, in *incoming, verdict mail.Verd
 				fmt.Sprintf("its Message-ID is that of another message, on ticket %s", holder))
 		}
 	}
+	if strings.Contains(strings.ToLower(in.msg.Get("RT-Control")), "no-autoopen") {
+		m.Flags = append(m.Flags, workflow.FlagNoReopen)
+	}
 	if verdict.Action == mail.Append || verdict.Action == mail.AppendFlagged {
 		t, err := r.draft.Ticket(ctx, verdict.Ticket)
 		if err != nil {
 			return nil, err
 		}
-		m.Answers = in.team && !m.Machine && slices.ContainsFunc(slices.Concat(m.Entity.To, m.Entity.Cc), func(p incident.Party) bool {
+		if verdict.Action == mail.Append && t.Corresponds(in.sender.Address) {
+			m.Trust = incident.TrustKnown
+		}
+		// Whom the ticket asks is outside of it, of whatever domain (RT SLA: a
+		// requestor is, unless he owns the ticket): our own operations centre, say.
+		asked := slices.ContainsFunc(t.Requestors, func(p incident.Party) bool { return incident.SameAddress(p.Address, in.sender.Address) })
+		if asked && t.Owner != in.actor {
+			m.Side = incident.Outside
+		}
+		m.Answers = m.Side == incident.Inside && !m.Machine && slices.ContainsFunc(slices.Concat(m.Entity.To, m.Entity.Cc), func(p incident.Party) bool {
 			return t.Corresponds(p.Address)
 		})
 		return workflow.Append{Ticket: verdict.Ticket, Mail: m}, nil

@@ -149,7 +149,7 @@ func TestReminderOfAMergedReport(t *testing.T) {
 	w.now = *hours(w, 2)
 	done, err := w.desk.Sweep(ctx, 10)
 	require.NoError(t, err)
-	require.Equal(t, 1, done)
+	require.Equal(t, 2, done, "the reminder, and the due date of the investigation")
 	done, err = w.desk.Sweep(ctx, 10)
 	require.NoError(t, err)
 	require.Zero(t, done)
@@ -269,25 +269,25 @@ func TestOurOwnMailComesBack(t *testing.T) {
 // A rule that fails on mail is our own fault: the mail is kept for a person.
 func TestFailingRulesHoldTheMail(t *testing.T) {
 	chase := workflow.Rule{Name: "chase", On: []string{"message", "commented"},
-		Then: func(_ *workflow.Policy, c workflow.Change, _ workflow.Facts) workflow.Verdict {
+		Then: func(_ *workflow.Policy, c workflow.Change, _ workflow.Facts, _ any) workflow.Verdict {
 			return workflow.Verdict{Commands: []workflow.Command{workflow.Comment{Ticket: c.After.ID, Text: "again"}}}
 		}}
 	unasked := workflow.Rule{Name: "careless", On: []string{"message"},
-		Then: func(_ *workflow.Policy, c workflow.Change, f workflow.Facts) workflow.Verdict {
+		Then: func(_ *workflow.Policy, c workflow.Change, f workflow.Facts, _ any) workflow.Verdict {
 			f.Parents(c.After.ID)
 			return workflow.Verdict{}
 		}}
 	pointer := workflow.Rule{Name: "pointer", On: []string{"message"},
-		Then: func(_ *workflow.Policy, c workflow.Change, _ workflow.Facts) workflow.Verdict {
+		Then: func(_ *workflow.Policy, c workflow.Change, _ workflow.Facts, _ any) workflow.Verdict {
 			return workflow.Verdict{Commands: []workflow.Command{&workflow.Take{Ticket: c.After.ID}}}
 		}}
 	nowhere := workflow.Rule{Name: "nowhere", On: []string{"message"},
-		Then: func(*workflow.Policy, workflow.Change, workflow.Facts) workflow.Verdict {
+		Then: func(*workflow.Policy, workflow.Change, workflow.Facts, any) workflow.Verdict {
 			return workflow.Verdict{Commands: []workflow.Command{workflow.Take{Ticket: 4711}}}
 		}}
 	for _, rule := range []workflow.Rule{chase, unasked, pointer, nowhere} {
 		w := newWorld(t, func(c *desk.Config) {
-			c.Policy = workflow.Default()
+			c.Policy = plain()
 			c.Policy.Rules = append(c.Policy.Rules, rule)
 		})
 		inv := w.child(incident.KindInvestigation)
@@ -300,7 +300,7 @@ func TestFailingRulesHoldTheMail(t *testing.T) {
 		require.Equal(t, uint64(1), w.ticket(inv).Version, "and nothing else was done")
 	}
 	w := newWorld(t, func(c *desk.Config) {
-		c.Policy = workflow.Default()
+		c.Policy = plain()
 		c.Policy.Rules = append(c.Policy.Rules, chase)
 	})
 	report := w.child(incident.KindReport)
@@ -310,7 +310,7 @@ func TestFailingRulesHoldTheMail(t *testing.T) {
 	require.ErrorContains(t, loop, "the rules chase may chase each other")
 
 	bounded := newWorld(t, func(c *desk.Config) {
-		c.Policy = workflow.Default()
+		c.Policy = plain()
 		c.Policy.MaxSteps = 20
 		c.Policy.Rules = append(c.Policy.Rules, chase)
 	})

@@ -36,7 +36,7 @@ func TestDoTx(t *testing.T) {
 			after, err := tx.Ticket(ctx, report)
 			require.NoError(t, err)
 			require.Equal(t, before, after, "a refusal leaves nothing half done")
-			second, err = w.alice.DoTx(ctx, tx, workflow.Open{Kind: incident.KindIncident},
+			second, err = w.alice.DoTx(ctx, tx, workflow.Open{Kind: incident.KindIncident, Subject: "Compromise", Fields: classified},
 				workflow.Link{Ticket: report, Parent: incident.Nth(1)})
 			return err
 		}))

@@ -68,6 +68,39 @@ func openIncidents() storage.Query {
 	}
 }
 
+// Children lists the children of an incident, by number. Those whose status the
+// policy hides (JANET 3.6: rejected reports) are left out, unless all is true, or
+// one of the children has a status that only an earlier policy knew.
+func (s *Session) Children(ctx context.Context, id incident.ID, all bool, after *storage.Cursor) (Page, error) {
+	if _, err := s.Ticket(ctx, id); err != nil {
+		return Page{}, err
+	}
+	q := storage.Query{Parent: id, Scope: s.scope}
+	if all {
+		return s.List(ctx, q, after)
+	}
+	known := q
+	for _, l := range s.desk.config.Policy.Lifecycles {
+		for _, status := range l.Statuses {
+			known.Statuses = append(known.Statuses, status.Name)
+		}
+	}
+	var children, understood int
+	err := s.view(ctx, func(ctx context.Context, r storage.Reader) (err error) {
+		if children, err = r.Count(ctx, q); err == nil {
+			understood, err = r.Count(ctx, known)
+		}
+		return err
+	})
+	if err != nil {
+		return Page{}, err
+	}
+	if children == understood { // a list of what is shown leaves nothing else out
+		q.Statuses = s.desk.config.Policy.Shown()
+	}
+	return s.List(ctx, q, after)
+}
+
 // List returns a page of whatever a query describes. The query's own After and
 // Limit do not count.
 func (s *Session) List(ctx context.Context, q storage.Query, after *storage.Cursor) (Page, error) {

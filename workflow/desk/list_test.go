@@ -42,7 +42,7 @@ func TestNewUnlinkedInPages(t *testing.T) {
 			_, err := w.alice.Do(ctx, c...)
 			require.NoError(t, err)
 		}
-		open(workflow.Open{Kind: incident.KindIncident})
+		open(workflow.Open{Kind: incident.KindIncident, Subject: "Compromise", Fields: classified})
 		var want []incident.ID
 		for i := range 120 {
 			open(workflow.Open{Kind: incident.KindReport, Subject: fmt.Sprint(i)})
@@ -75,7 +75,7 @@ func TestDueLists(t *testing.T) {
 		w := newWorldOn(t, store)
 		start := w.now
 		dated := func(priority, due int, owner incident.Actor) incident.ID {
-			inc := w.do(workflow.Open{Kind: incident.KindIncident, Priority: &priority}, workflow.Assign{Ticket: incident.Nth(1), To: owner}).Opened[0]
+			inc := w.do(workflow.Open{Kind: incident.KindIncident, Priority: &priority, Subject: "Compromise", Fields: classified}, workflow.Assign{Ticket: incident.Nth(1), To: owner}).Opened[0]
 			if due != 0 {
 				child := w.child(incident.KindInvestigation, inc)
 				w.do(workflow.Edit{Ticket: child, Due: pointer(start.AddDate(0, 0, due))})

@@ -32,9 +32,16 @@ func (r *run) embody(ctx context.Context, t incident.Ticket, decision workflow.D
 	message, isMessage := decision.Event.(incident.Message)
 	if isMessage && message.Sent {
 		var err error
-		if message, body, err = r.compose(t, message, decision.Text, at); err != nil {
+		if message, body, err = r.compose(t, message, decision, at); err != nil {
 			return nil, err
 		}
+	}
+	if notified, ok := decision.Event.(incident.Notified); ok {
+		var err error
+		if notified, body, err = r.notice(t, notified, decision.Text, at); err != nil || body == nil {
+			return notified, err
+		}
+		decision.Event = notified
 	}
 	digest, err := r.draft.PutBlob(ctx, body)
 	if err != nil {
@@ -43,17 +50,68 @@ func (r *run) embody(ctx context.Context, t incident.Ticket, decision workflow.D
 	switch ev := decision.Event.(type) {
 	case incident.Message:
 		message.Blobs = []incident.Digest{digest}
-		return message, nil
+		if !message.Sent { // somebody has typed it
+			message.Content.Observables = r.desk.observables(decision.Text)
+			err = r.keepFiles(ctx, &message, decision.Files)
+		}
+		return message, err
 	case incident.Commented:
+		ev.Blobs = []incident.Digest{digest}
+		return ev, nil
+	case incident.Notified:
 		ev.Blobs = []incident.Digest{digest}
 		return ev, nil
 	}
 	return nil, fmt.Errorf("desk: event %s cannot have a text", decision.Event.Type())
 }
 
+// keepFiles keeps the files of what was no mail.
+func (r *run) keepFiles(ctx context.Context, m *incident.Message, files []workflow.File) error {
+	for _, file := range files {
+		digest, err := r.draft.PutBlob(ctx, file.Content)
+		if err != nil {
+			return err
+		}
+		m.Blobs = append(m.Blobs, digest)
+		m.Content.Attachments = append(m.Content.Attachments, incident.Attachment{
+			Name: file.Name, Type: file.Type, Size: len(file.Content), Blob: digest,
+		})
+	}
+	return nil
+}
+
+// notice makes the mail that tells somebody of the team, and none where no mailbox
+// of theirs is known.
+func (r *run) notice(t incident.Ticket, n incident.Notified, text string, at time.Time) (incident.Notified, []byte, error) {
+	address, known := r.desk.mailbox(n.To)
+	if !known || r.desk.config.From.Address == "" {
+		return n, nil, nil
+	}
+	n.Content.Party = incident.Party{Address: address}
+	subject := t.Subject
+	if r.desk.config.Tag.Name != "" {
+		subject = r.desk.config.Tag.Put(subject, t.ID)
+	}
+	raw, err := mail.Compose(mail.Letter{
+		From: r.desk.config.From, To: []incident.Party{n.Content.Party}, Subject: subject, MessageID: r.messageID(t.ID),
+		Date: at, Text: text, Desk: r.desk.name(), AutoSubmitted: "auto-generated",
+	})
+	if err != nil {
+		return n, nil, fmt.Errorf("desk: the notice about ticket %s cannot be written: %w", t.ID, err)
+	}
+	return n, raw, nil
+}
+
+// messageID returns a new Message-ID for a mail about a ticket.
+func (r *run) messageID(id incident.ID) string {
+	random := r.derived("message-id")
+	_, domain, _ := strings.Cut(r.desk.config.From.Address, "@")
+	return fmt.Sprintf("%s.%s@%s", hex.EncodeToString(random[:12]), id, domain)
+}
+
 // compose makes the mail for a message that we send and fills in what only the
 // desk knows.
-func (r *run) compose(t incident.Ticket, m incident.Message, text string, at time.Time) (incident.Message, []byte, error) {
+func (r *run) compose(t incident.Ticket, m incident.Message, decision workflow.Decision, at time.Time) (incident.Message, []byte, error) {
 	config := r.desk.config
 	if config.From.Address == "" {
 		return m, nil, &workflow.RefusedError{Command: "reply", Ticket: t.ID, Why: "this desk has no mailbox to send from: set Config.From"}
@@ -67,16 +125,17 @@ func (r *run) compose(t incident.Ticket, m incident.Message, text string, at tim
 	if len(c.To) == 0 {
 		return m, nil, &workflow.RefusedError{Command: "reply", Ticket: t.ID, Why: "its only requestor is this desk itself: edit the requestors"}
 	}
-	random := r.derived("message-id")
-	_, domain, _ := strings.Cut(config.From.Address, "@")
-	c.MessageID = fmt.Sprintf("%s.%s@%s", hex.EncodeToString(random[:12]), t.ID, domain)
+	c.MessageID = r.messageID(t.ID)
 	c.From, c.Date = config.From, &at
 	if config.Tag.Name != "" {
 		c.Subject = config.Tag.Put(c.Subject, t.ID)
 	}
 	letter := mail.Letter{
 		From: c.From, To: c.To, Cc: c.Cc, Subject: c.Subject, MessageID: c.MessageID,
-		References: c.References, Date: at, Text: text, Desk: r.desk.name(),
+		References: c.References, Date: at, Text: decision.Text, Desk: r.desk.name(),
+	}
+	for _, file := range decision.Files {
+		letter.Attachments = append(letter.Attachments, incident.Part{Type: file.Type, Name: file.Name, Disposition: "attachment", Content: file.Content})
 	}
 	if len(c.InReplyTo) > 0 {
 		letter.InReplyTo = c.InReplyTo[0]
@@ -99,6 +158,9 @@ func (d *Desk) name() string {
 // settleMessage writes what belongs to a message beside its record: claims on
 // its ids, and outgoing rows for its recipients.
 func (r *run) settleMessage(ctx context.Context, t incident.Ticket, ev incident.Event) error {
+	if n, ok := ev.(incident.Notified); ok && len(n.Blobs) > 0 {
+		return r.post(ctx, t, n.Blobs[0], n.Content.Party)
+	}
 	m, ok := ev.(incident.Message)
 	if !ok {
 		return nil
@@ -116,10 +178,15 @@ func (r *run) settleMessage(ctx context.Context, t incident.Ticket, ev incident.
 	if !m.Sent || len(m.Blobs) == 0 {
 		return nil
 	}
-	for i, to := range slices.Concat(m.Content.To, m.Content.Cc) {
+	return r.post(ctx, t, m.Blobs[0], slices.Concat(m.Content.To, m.Content.Cc)...)
+}
+
+// post queues a mail of the newest record of a ticket, a row for each recipient.
+func (r *run) post(ctx context.Context, t incident.Ticket, blob incident.Digest, recipients ...incident.Party) error {
+	for i, to := range recipients {
 		err := r.draft.PutOutgoing(ctx, storage.Outgoing{
 			Ticket: t.ID, Version: t.Version, Number: i, Status: storage.Queued,
-			From: m.Content.From.Address, To: to.Address, Blob: m.Blobs[0], Queued: t.Updated, NextTry: t.Updated,
+			From: r.desk.config.From.Address, To: to.Address, Blob: blob, Queued: t.Updated, NextTry: t.Updated,
 		})
 		if err != nil {
 			return err

@@ -130,7 +130,7 @@ func scenarios() []scenario {
 			w.do(workflow.Reply{Ticket: inv, Text: "Thank you."})
 			w.due(due, inv)
 			_, record := w.last(inv, "message")
-			require.Equal(w.t, []incident.NearMiss{{Rule: "answered", Why: "its due date was not set by a message from outside"}}, record.NearMisses())
+			require.Equal(w.t, []incident.NearMiss{{Rule: "due-after-reply", Why: "its due date was not set by a message from outside"}}, record.NearMisses())
 		}},
 		{name: "mail of the team to the correspondent answers", play: teamAnswers},
 		{name: "a held report goes to a child", play: heldToChild},
@@ -145,7 +145,7 @@ func scenarios() []scenario {
 func TestScenarios(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
-			onEveryStore(t, func(t *testing.T, store storage.Store) { s.play(newWorldOn(t, store, s.config(workflow.Default()))) })
+			onEveryStore(t, func(t *testing.T, store storage.Store) { s.play(newWorldOn(t, store, s.config(plain()))) })
 		})
 	}
 }
@@ -177,7 +177,7 @@ func fails(s scenario, p *workflow.Policy) (failed bool) {
 // Every rule and derivation is needed: without it some scenario fails.
 func TestEveryRuleCounts(t *testing.T) {
 	for _, s := range scenarios() {
-		require.False(t, fails(s, workflow.Default()), s.name)
+		require.False(t, fails(s, plain()), s.name)
 	}
 	breaks := func(name string, p func() *workflow.Policy) {
 		var broken []string
@@ -189,16 +189,16 @@ func TestEveryRuleCounts(t *testing.T) {
 		require.NotEmpty(t, broken, "nothing fails without %s", name)
 		t.Logf("without %s: %d scenarios fail: %q", name, len(broken), broken)
 	}
-	for i, r := range workflow.Rules() {
+	for i, r := range plain().Rules {
 		breaks("rule "+r.Name, func() *workflow.Policy {
-			p := workflow.Default()
+			p := plain()
 			p.Rules = append(p.Rules[:i:i], p.Rules[i+1:]...)
 			return p
 		})
 	}
-	for i, d := range workflow.Derivations() {
+	for i, d := range plain().Derivations {
 		breaks("derivation "+d.Name, func() *workflow.Policy {
-			p := workflow.Default()
+			p := plain()
 			p.Derivations = append(p.Derivations[:i:i], p.Derivations[i+1:]...)
 			return p
 		})

@@ -120,7 +120,7 @@ func TestRulesWorkBeyondWhatTheActorSees(t *testing.T) {
 func TestResultsShowWhatWasNamed(t *testing.T) {
 	w := newWorld(t, scoped)
 	eve := w.desk.As("handler:eve")
-	result, err := eve.Do(ctx, workflow.Open{Kind: incident.KindIncident}, workflow.Comment{Ticket: incident.Nth(1), Text: "mine"})
+	result, err := eve.Do(ctx, workflow.Open{Kind: incident.KindIncident, Subject: "Compromise", Fields: classified}, workflow.Comment{Ticket: incident.Nth(1), Text: "mine"})
 	require.NoError(t, err, "tickets that the same Do has opened are visible to it")
 	require.Len(t, result.Tickets, 1)
 	require.Len(t, result.Records, 2)
@@ -134,3 +134,35 @@ func TestResultsShowWhatWasNamed(t *testing.T) {
 }
 
 func pointer[T any](v T) *T { return &v }
+
+// A command mails and offers only what its actor may see.
+func TestNothingIsMailedOrOfferedUnseen(t *testing.T) {
+	w := newWorld(t, func(c *desk.Config) {
+		scoped(c)
+		janet(c)
+	})
+	people := func(address string) []incident.Party { return []incident.Party{{Address: address}} }
+	inc := w.do(workflow.Open{Kind: incident.KindIncident, Subject: "Worm", Constituency: "EDUNET", Fields: classified, Contacts: people("site@example.org")}).Opened[0]
+	hidden := w.do(workflow.Open{Kind: incident.KindReport, Parents: []incident.ID{inc}, Requestors: people("hidden@example.org")}).Opened[0]
+	eve := w.desk.As("handler:eve")
+	for _, c := range []workflow.Command{workflow.ReplyAll{Ticket: inc, Text: "Hello."}, workflow.Resolve{Ticket: inc, Reply: "Hello."}} {
+		var refused *workflow.RefusedError
+		_, err := eve.Do(ctx, c)
+		require.ErrorAs(t, err, &refused, "no child can be replied to: there is none")
+	}
+	w.do(workflow.Open{Kind: incident.KindReport, Constituency: "EDUNET", Parents: []incident.ID{inc}, Requestors: people("shown@example.org")})
+	_, err := eve.Do(ctx, workflow.ReplyAll{Ticket: inc, Text: "Hello."})
+	require.NoError(t, err)
+	require.Len(t, w.outgoing(), 1)
+	require.Equal(t, "shown@example.org", w.outgoing()[0].To)
+	require.Zero(t, w.ticket(hidden).LastInside)
+
+	secret := w.do(workflow.Open{Kind: incident.KindIncident, Subject: "Secret", Fields: classified, Contacts: people("secret@example.org")}).Opened[0]
+	block := w.do(workflow.Open{
+		Kind: incident.KindBlock, Status: "active", Constituency: "EDUNET", Parents: []incident.ID{inc, secret}, Requestors: people("noc@example.net"),
+	}).Opened[0]
+	result, err := eve.Do(ctx, workflow.Move{Ticket: block, To: "pending removal"})
+	require.NoError(t, err)
+	require.Len(t, result.Offers, 1, "the contacts of the other incident are none of hers")
+	require.Equal(t, []incident.ID{inc}, result.Offers[0].(workflow.Open).Parents)
+}

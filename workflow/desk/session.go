@@ -37,6 +37,10 @@ type Result struct {
 	Tickets []incident.Ticket `json:"tickets"`          // every ticket that changed, as it is now, by ID
 	Records []incident.Record `json:"records"`          // in order; without Seq, which the feed has
 
+	// Offers are commands that rules propose, for a person to give or not: a notice
+	// to those whom a block affects. They are made for the state after the Do.
+	Offers []workflow.Command `json:"-"`
+
 	calls   []CommandCall // what after hooks have not seen yet
 	written []incident.Record
 }
@@ -191,6 +195,7 @@ func (r *run) result(changes storage.Changes) *Result {
 	return &Result{
 		calls: r.calls, written: written,
 		Opened:  r.opened,
+		Offers:  r.offers,
 		Tickets: slices.DeleteFunc(changes.Tickets, func(t incident.Ticket) bool { return hidden[t.ID] }),
 		Records: slices.DeleteFunc(changes.Records, func(record incident.Record) bool { return hidden[record.Ticket] }),
 	}
@@ -208,6 +213,13 @@ func (d *Desk) announce(ctx context.Context, calls []CommandCall, records []inci
 			hook(ctx, storage.CloneRecord(record))
 		}
 	}
+}
+
+// reading runs fn on a draft that is not kept.
+func (s *Session) reading(ctx context.Context, fn func(context.Context, *run) error) error {
+	return s.view(ctx, func(ctx context.Context, reader storage.Reader) error {
+		return fn(ctx, s.desk.newRun(s.actor, s.scope, [32]byte{}, reader))
+	})
 }
 
 // view runs fn on a snapshot.
@@ -275,6 +287,21 @@ var ErrNoBody = errors.New("desk: the record has no body")
 // Body returns the body of one record: the raw mail of a message, the text of a
 // comment. Bodies open only through a ticket that the actor may see.
 func (s *Session) Body(ctx context.Context, id incident.ID, version uint64) (body []byte, err error) {
+	return s.blob(ctx, id, version, 0)
+}
+
+// Attachment returns the bytes of the n-th file (from 1) that came with what was no
+// mail: those that [incident.MessageEntity] names. What a mail brings is in its
+// Body. ErrNoBody: the record has no such file.
+func (s *Session) Attachment(ctx context.Context, id incident.ID, version uint64, n int) ([]byte, error) {
+	if n < 1 {
+		return nil, ErrNoBody
+	}
+	return s.blob(ctx, id, version, n)
+}
+
+// blob reads one of the bodies of a record.
+func (s *Session) blob(ctx context.Context, id incident.ID, version uint64, n int) (body []byte, err error) {
 	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
 		if _, err := s.ticket(ctx, r, id); err != nil {
 			return err
@@ -283,10 +310,10 @@ func (s *Session) Body(ctx context.Context, id incident.ID, version uint64) (bod
 		if err != nil {
 			return err
 		}
-		if len(records) == 0 || len(records[0].Blobs) == 0 {
+		if len(records) == 0 || len(records[0].Blobs) <= n {
 			return ErrNoBody
 		}
-		body, err = s.desk.body(ctx, r, records[0].Blobs[0])
+		body, err = s.desk.body(ctx, r, records[0].Blobs[n])
 		return err
 	})
 	return body, err

@@ -104,7 +104,7 @@ func TestLostRacesAreRunAgain(t *testing.T) {
 func TestNumbersOfTicketsToBe(t *testing.T) {
 	w := newWorld(t)
 	result := w.do(
-		workflow.Open{Kind: incident.KindIncident},
+		workflow.Open{Kind: incident.KindIncident, Subject: "Compromise", Fields: classified},
 		workflow.Open{Kind: incident.KindReport, Parents: []incident.ID{incident.Nth(1)}},
 		workflow.Take{Ticket: incident.Nth(2)},
 		workflow.Comment{Ticket: incident.Nth(1), Text: "x"},
@@ -112,7 +112,7 @@ func TestNumbersOfTicketsToBe(t *testing.T) {
 	require.Equal(t, []incident.ID{1, 2}, result.Opened)
 	require.Equal(t, []incident.ID{1}, w.ticket(2).Parents)
 	require.Equal(t, "opened commented", w.types(1))
-	err := w.refused(workflow.Open{Kind: incident.KindIncident}, workflow.Take{Ticket: incident.Nth(2)})
+	err := w.refused(workflow.Open{Kind: incident.KindIncident, Subject: "Compromise", Fields: classified}, workflow.Take{Ticket: incident.Nth(2)})
 	require.ErrorContains(t, err, `ticket "$2" is not possible: allowed is a number, or $1 to $1`)
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/airtight-csirt/airtight/workflow"
 )
 
-// Explanation says when a ticket is due by its service agreement, and why.
-type Explanation struct {
+// Promised says when a ticket is due by its service agreement, and why.
+type Promised struct {
 	Ticket incident.ID `json:"ticket"`
 	At     time.Time   `json:"at"` // when the rest was true
 
@@ -52,16 +52,16 @@ type ClockState struct {
 	Sentence string        `json:"sentence"`
 }
 
-// Explain says when a ticket is due by the agreement of the desk's policy, clock
+// Promise says when a ticket is due by the agreement of the desk's policy, clock
 // by clock, and why. Errors: [*workflow.NoTicketError], those of the store.
-func (s *Session) Explain(ctx context.Context, id incident.ID) (*Explanation, error) {
-	var e *Explanation
+func (s *Session) Promise(ctx context.Context, id incident.ID) (*Promised, error) {
+	var e *Promised
 	err := s.view(ctx, func(ctx context.Context, r storage.Reader) error {
 		t, err := s.ticket(ctx, r, id)
 		if err != nil {
 			return err
 		}
-		if e, err = s.desk.explain(ctx, r, t); err != nil {
+		if e, err = s.desk.promised(ctx, r, t); err != nil {
 			return err
 		}
 		history, err := r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{id}})
@@ -89,12 +89,12 @@ func lastDue(history []incident.Record) (set incident.DueSet, ok bool) {
 	return set, ok
 }
 
-func (d *Desk) explain(ctx context.Context, r storage.Reader, t incident.Ticket) (*Explanation, error) {
+func (d *Desk) promised(ctx context.Context, r storage.Reader, t incident.Ticket) (*Promised, error) {
 	promise, wrong, err := d.promise(ctx, r, t)
 	if err != nil {
 		return nil, err
 	}
-	e := &Explanation{
+	e := &Promised{
 		Ticket: t.ID, At: d.now(), Level: promise.Level, Why: promise.Why, Due: t.Due, Idle: promise.Plan.Idle, Started: t.Started,
 		Problems: sentences(wrong), Stale: t.Open() && !workflow.SameClocks(t.Clocks, promise.Clocks()),
 	}
@@ -123,7 +123,7 @@ func (d *Desk) explain(ctx context.Context, r storage.Reader, t incident.Ticket)
 }
 
 // run fills in the running time.
-func (e *Explanation) run(t incident.Ticket, agreement *sla.Agreement) {
+func (e *Promised) run(t incident.Ticket, agreement *sla.Agreement) {
 	if t.Started == nil {
 		return
 	}

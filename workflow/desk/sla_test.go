@@ -19,7 +19,7 @@ import (
 
 // under opens another desk on the store of a world, with other terms; nil: none.
 func (w *world) under(terms *sla.Terms) *world {
-	p := workflow.Default()
+	p := plain()
 	promising(p)
 	p.Agreement = nil
 	if terms != nil {
@@ -103,7 +103,7 @@ func TestRecomputeGoesOn(t *testing.T) {
 	first, second := w.friday(), w.friday()
 	changed := terms()
 	changed.Levels[0].Clocks[0].Within = sla.Business(120)
-	p := workflow.Default()
+	p := plain()
 	promising(p)
 	p.Agreement = agreed(t, changed)
 	w = newWorldOn(t, w.store, func(c *desk.Config) {
@@ -125,7 +125,7 @@ func TestRecomputeGoesOn(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-func TestExplain(t *testing.T) {
+func TestPromise(t *testing.T) {
 	w := newPromisingWorld(t, memory.New())
 	report := w.friday()
 	w.to(*week(time.Monday, "09:10:00"))
@@ -133,7 +133,7 @@ func TestExplain(t *testing.T) {
 	w.now = *week(time.Monday, "09:20:00")
 	from, due := day(time.Friday, "17:30:00"), *week(time.Monday, "09:30:00")
 	minutes := 60
-	require.Equal(t, &desk.Explanation{
+	require.Equal(t, &desk.Promised{
 		Ticket: report, At: w.now, Level: "standard", Why: "no choice fits: the default", Starts: &from, Due: &due,
 		Clocks: []desk.ClockState{{
 			Deadline: sla.Deadline{
@@ -155,7 +155,7 @@ func TestExplain(t *testing.T) {
 	w.do(workflow.Link{Ticket: report, Parent: inc}, workflow.Reopen{Ticket: report})
 	e = w.explain(inc)
 	require.Equal(t, []string{sla.None, "the agreement is not about tickets of kind incident", "ticket 1"}, []string{e.Level, e.Why, e.DueBy})
-	_, err := w.alice.Explain(ctx, 99)
+	_, err := w.alice.Promise(ctx, 99)
 	var none *workflow.NoTicketError
 	require.ErrorAs(t, err, &none)
 	text, err := json.Marshal(e)
@@ -222,7 +222,7 @@ func TestVerifyClocks(t *testing.T) {
 	require.Len(t, faults(t, forge(breached, breached)), 1)
 
 	// Under a policy of another version tickets wait for Recompute.
-	p := workflow.Default()
+	p := plain()
 	promising(p)
 	changed := terms()
 	changed.Levels[0].Clocks[0].Within = sla.Business(120)

@@ -16,7 +16,7 @@ func janetStory(w *world) {
 	require.Equal(t, incident.Nobody, w.ticket(report).Owner)
 
 	opened := w.do(workflow.Take{Ticket: report},
-		workflow.Open{Kind: incident.KindIncident, Subject: "Borchester root compromise"},
+		workflow.Open{Kind: incident.KindIncident, Subject: "Borchester root compromise", Fields: classified},
 		workflow.Link{Ticket: report, Parent: incident.Nth(1)},
 		workflow.Open{Kind: incident.KindInvestigation, Subject: "Compromise", Parents: []incident.ID{incident.Nth(1)},
 			Requestors: []incident.Party{{Address: "noc@example.com"}}, Text: "Please find the computer."},
@@ -178,7 +178,7 @@ func oldestUnanswered(w *world) {
 	w.due(nil, inv, inc)
 	set, record := w.last(inv, "due")
 	require.Equal(w.t, incident.DueSet{Clock: workflow.ClockAnswered}, set)
-	require.Equal(w.t, "answered", record.Cause.Rule)
+	require.Equal(w.t, "due-after-reply", record.Cause.Rule)
 	require.Nil(w.t, w.ticket(inv).OldestUnanswered)
 	w.answer(inv)
 	w.due(w.at(), inv, inc)
@@ -248,7 +248,7 @@ func reminder(w *world) {
 	}
 	sweep(0)
 	w.now = *wake
-	sweep(3)
+	sweep(4) // and the incident, whose due date has passed
 	sweep(0)
 	w.due(wake, report)
 	w.due(nil, closed)

@@ -165,10 +165,12 @@ func read(t tb, history []incident.Record) story {
 			s.facts.Created = r.At
 			status(r.At, e.Status, e.Phase)
 			fields(e.Content.Fields)
+			fields(e.Fields)
 		case incident.Moved:
 			status(r.At, e.To, e.Phase)
 		case incident.Edited:
 			fields(e.Content.Fields)
+			fields(e.Fields)
 		case incident.Message:
 			at := r.At
 			if e.When != nil {
@@ -182,6 +184,20 @@ func read(t tb, history []incident.Record) story {
 			}
 			if e.Answers {
 				waiting = nil
+			}
+		case incident.Joined:
+			if e.Unanswered != nil {
+				waiting = append(waiting, *e.Unanswered)
+			}
+			if e.LastInside != nil && e.LastInside.After(s.facts.Inside) {
+				s.facts.Inside = *e.LastInside
+			}
+		case incident.Unmerged:
+			if e.From != 0 {
+				waiting = nil
+				if e.Unanswered != nil {
+					waiting = append(waiting, *e.Unanswered)
+				}
 			}
 		case incident.DueSet:
 			s.byClock = e.Basis != nil && e.Basis.Level != ""

@@ -147,7 +147,7 @@ func (w *world) holds(changed []incident.Record) []incident.Ticket {
 		for _, parent := range t.Parents {
 			require.Equal(w.t, incident.KindIncident, kinds[parent], "parent of ticket %s", t.ID)
 		}
-		if t.Kind != incident.KindIncident {
+		if t.Kind != incident.KindIncident || t.Pinned {
 			continue
 		}
 		if want, dated := earliest[t.ID]; dated {
@@ -178,8 +178,8 @@ type turn struct {
 // verified on memory after each step; on the others, whose records are compared,
 // after every twentieth.
 func TestTraces(t *testing.T) {
-	fired := traces(t, 7, workflow.Default(), 5)
-	for _, r := range workflow.Rules() {
+	fired := traces(t, 7, workflow.Default(), 3)
+	for _, r := range plain().Rules {
 		require.GreaterOrEqual(t, fired[r.Name], 5, "rule %s", r.Name)
 	}
 	require.GreaterOrEqual(t, fired["incident-due"], 5)
@@ -189,10 +189,10 @@ func TestTraces(t *testing.T) {
 // TestTracesWithAnAgreement plays steps under a policy whose clocks pause, warn
 // and breach.
 func TestTracesWithAnAgreement(t *testing.T) {
-	p := workflow.Default()
+	p := plain()
 	promising(p)
-	fired := traces(t, 11, p, 2)
-	for _, r := range workflow.Rules() {
+	fired := traces(t, 12, p, 1)
+	for _, r := range p.Rules {
 		require.GreaterOrEqual(t, fired[r.Name], 1, "rule %s", r.Name)
 	}
 	for _, d := range workflow.Derivations() {

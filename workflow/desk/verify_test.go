@@ -236,7 +236,7 @@ func TestVerifyCounts(t *testing.T) {
 func TestNew(t *testing.T) {
 	_, err := desk.New(nil, desk.Config{})
 	require.EqualError(t, err, "desk: New needs a store")
-	p := workflow.Default()
+	p := plain()
 	p.Rules[0].Name = ""
 	_, err = desk.New(newWorld(t).store, desk.Config{Policy: p})
 	require.ErrorContains(t, err, "desk: Config.Policy: workflow: policy has two rules")
@@ -268,5 +268,5 @@ func TestNew(t *testing.T) {
 	require.ErrorIs(t, err, desk.ErrNoBody)
 	_, err = alice.Body(ctx, 1, 9)
 	require.ErrorIs(t, err, desk.ErrNoBody)
-	require.Equal(t, "default", d.Policy().Name)
+	require.Equal(t, "janet", d.Policy().Name)
 }
