@@ -1,0 +1,270 @@
+package sim
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/mail"
+	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow/desk"
+)
+
+// word is a step that is no command. Its fields are its arguments; those that may
+// not be left out need no names.
+type word interface {
+	play(ctx context.Context, p *player, s Step) (outcome, error)
+}
+
+type (
+	policyWord struct {
+		Name string `json:"name"`
+	}
+	atWord struct {
+		Time time.Time `json:"time"`
+	}
+	afterWord struct {
+		Duration time.Duration `json:"duration"`
+	}
+	sweepWord struct{}
+	showWord  struct {
+		Ticket incident.ID `json:"ticket"`
+	}
+	readWord struct {
+		Ticket incident.ID `json:"ticket"`
+	}
+	listWord struct {
+		List listName `json:"list"`
+		All  bool     `json:"all,omitempty"` // children that the policy hides too
+	}
+	explainWord struct {
+		Ticket incident.ID `json:"ticket"`
+		What   string      `json:"what"`
+	}
+	expectWord struct { // beside the members of a ticket
+		Ticket incident.ID `json:"ticket"`
+	}
+)
+
+// listName is a list, or "$name" for the children of an incident.
+type listName string
+
+func words() map[string]word {
+	return map[string]word{
+		"policy": policyWord{}, "at": atWord{}, "after": afterWord{}, "sweep": sweepWord{}, "mail": mailWord{},
+		"show": showWord{}, "read": readWord{}, "list": listWord{}, "explain": explainWord{}, "expect": expectWord{},
+	}
+}
+
+// asks reports whether a word may be somebody's: it shows what that person sees.
+func asks(w word) bool {
+	switch w.(type) {
+	case showWord, readWord, listWord, explainWord, expectWord:
+		return true
+	}
+	return false
+}
+
+// word reads the arguments of a word.
+func (e encoder) word(c Call) (word, argErrors) {
+	shape := reflect.TypeOf(words()[c.Name])
+	args := c.Args
+	if c.Name == "expect" {
+		var rest []Arg
+		args, rest = args[:min(1, len(args))], args[min(1, len(args)):]
+		if _, errs := e.object(reflect.TypeFor[incident.Ticket](), rest); errs != nil {
+			return nil, errs
+		}
+	}
+	args, errs := named(shape, c, args)
+	if errs != nil {
+		return nil, errs
+	}
+	object, errs := e.object(shape, args)
+	if errs != nil {
+		return nil, errs
+	}
+	value := reflect.New(shape)
+	raw, err := json.Marshal(object)
+	if err == nil {
+		err = json.Unmarshal(raw, value.Interface())
+	}
+	if err != nil {
+		return nil, wrong(c, "%w", err)
+	}
+	return value.Elem().Interface().(word), nil
+}
+
+// check reports every step that could not be done whatever happens before it.
+func (p *parser) check() {
+	opened := map[string]bool{}
+	enc := encoder{now: time.Unix(0, 0), ticket: func(s string) (incident.ID, error) {
+		if name, ok := strings.CutPrefix(s, "$"); ok && isName(name) {
+			if !opened[name] {
+				return 0, fmt.Errorf("no step before this one opens %s", s)
+			}
+			return 1, nil
+		}
+		return incident.ParseID(s)
+	}}
+	for n, step := range p.Steps {
+		for _, c := range step.Calls {
+			w, isWord := words()[c.Name]
+			var errs argErrors
+			if isWord = isWord && !step.Block; isWord {
+				_, errs = enc.word(c)
+				p.checkWord(n, step, c, w)
+			} else {
+				_, errs = enc.command(c, step.Text)
+			}
+			for _, e := range errs {
+				p.wrong(c.line, e.column, "%v", e.err)
+			}
+			if c.Opens != "" && c.Name != "open" && !(isWord && c.Name == "mail") {
+				p.wrong(c.line, c.column, "%s opens no ticket that could be called %s", c.Name, c.Opens)
+			}
+			opened[c.Opens] = true
+		}
+		if step.Block && len(step.Calls) == 0 {
+			p.wrong(step.Line, 1, "%s does nothing: indented commands must follow", step.By)
+		}
+	}
+}
+
+func (p *parser) checkWord(n int, step Step, c Call, w word) {
+	switch {
+	case step.By != "" && !asks(w):
+		p.wrong(c.line, c.column, "%s is nobody's to do: write it without a name", c.Name)
+	case len(step.Text) > 0 && c.Name != "mail":
+		p.wrong(c.line+1, 1, "%s takes no text", c.Name)
+	case c.Name == "policy" && n > 0:
+		p.wrong(c.line, c.column, "the policy comes first")
+	case c.Name == "list" && step.By == "" && slices.ContainsFunc(c.Args, func(a Arg) bool { return a.Values[0] == "mine" }):
+		p.wrong(c.line, c.column, "whose? Write \"alice list mine\"")
+	}
+}
+
+func (policyWord) play(context.Context, *player, Step) (outcome, error) {
+	return outcome{silent: true}, nil // Run has seen to it
+}
+
+func (w atWord) play(_ context.Context, p *player, _ Step) (outcome, error) {
+	return outcome{silent: true}, p.w.Until(w.Time)
+}
+
+func (w afterWord) play(_ context.Context, p *player, _ Step) (outcome, error) {
+	return outcome{silent: true}, p.w.Advance(w.Duration)
+}
+
+func (sweepWord) play(ctx context.Context, p *player, _ Step) (o outcome, err error) {
+	_, o.refused = p.w.Sweep(ctx, 0)
+	return o, nil
+}
+
+// session is what the person of a step may see; without one, everything.
+func (p *player) session(s Step) *desk.Session {
+	return p.w.As(actor(cmp.Or(s.By, string(incident.System))))
+}
+
+func (w showWord) play(ctx context.Context, p *player, s Step) (o outcome, err error) {
+	t, err := p.session(s).Ticket(ctx, w.Ticket)
+	return outcome{refused: err, lines: []string{p.describe(t)}}, nil
+}
+
+func (w expectWord) play(ctx context.Context, p *player, s Step) (outcome, error) {
+	t, err := p.session(s).Ticket(ctx, w.Ticket)
+	if err == nil {
+		err = p.expect(t, s.Calls[0].Args[1:])
+	}
+	return outcome{refused: err, silent: true}, nil
+}
+
+// play shows the text of the newest message, note or notice of a ticket.
+func (w readWord) play(ctx context.Context, p *player, s Step) (o outcome, err error) {
+	session := p.session(s)
+	history, err := session.History(ctx, w.Ticket)
+	for _, record := range slices.Backward(history) {
+		if len(record.Blobs) == 0 {
+			continue
+		}
+		text, err := session.Body(ctx, w.Ticket, record.Version)
+		if err != nil {
+			return o, err
+		}
+		ev, err := incident.Decode(record)
+		m, isMessage := ev.(incident.Message)
+		if _, told := ev.(incident.Notified); told || isMessage && m.IsMail() {
+			parsed, _ := mail.Parse(text, mail.Limits{})
+			text = []byte(parsed.Text)
+		}
+		return outcome{lines: strings.Split(strings.TrimRight(string(text), "\n"), "\n")}, err
+	}
+	return outcome{refused: err, lines: []string{"there is nothing to read"}}, nil
+}
+
+func (w listWord) play(ctx context.Context, p *player, s Step) (o outcome, err error) {
+	session := p.session(s)
+	list := map[listName]func(context.Context, *storage.Cursor) (desk.Page, error){
+		"new": session.NewUnlinked, "mine": session.Mine, "unowned": session.Unowned, "due": session.MostDue,
+	}[w.List]
+	if list == nil {
+		id, err := p.ticket(string(w.List))
+		if err != nil {
+			return outcome{refused: err}, nil
+		}
+		list = func(ctx context.Context, after *storage.Cursor) (desk.Page, error) {
+			return session.Children(ctx, id, w.All, after)
+		}
+	}
+	var page desk.Page
+	for more := true; more; more = page.Next != nil {
+		if page, err = list(ctx, page.Next); err != nil {
+			return outcome{refused: err}, nil
+		}
+		for _, row := range page.Rows {
+			line := p.describe(row.Ticket)
+			if row.Overdue {
+				line += ", overdue"
+			}
+			o.lines = append(o.lines, line)
+		}
+	}
+	if len(o.lines) == 0 {
+		o.lines = []string{"nothing is listed"}
+	}
+	return o, nil
+}
+
+// play writes what a service agreement says about a ticket.
+func (w explainWord) play(ctx context.Context, p *player, s Step) (o outcome, err error) {
+	e, err := p.session(s).Explain(ctx, w.Ticket, desk.Topic(w.What))
+	if err != nil {
+		return outcome{refused: err}, nil
+	}
+	for _, step := range e.Steps {
+		line := fmt.Sprintf("%s v%d %s", p.of(step.Record.Ticket), step.Record.Version, step.Words)
+		if c := step.Record.Cause; c.Version > 0 {
+			line += fmt.Sprintf(", because %s saw %s v%d", c.Rule, p.of(c.Ticket), c.Version)
+		}
+		o.lines = append(o.lines, line)
+		for _, why := range step.Why {
+			o.lines = append(o.lines, "  "+why)
+		}
+	}
+	for _, row := range e.Outgoing {
+		o.lines = append(o.lines, fmt.Sprintf("  mail to %s: %s", row.To, row.Status))
+	}
+	for _, miss := range e.Misses {
+		o.lines = append(o.lines, fmt.Sprintf("  not %s at %s v%d: %s", miss.Rule, p.of(miss.Ticket), miss.Version, miss.Why))
+	}
+	if len(o.lines) == 0 {
+		o.lines = []string{none}
+	}
+	return o, nil
+}
