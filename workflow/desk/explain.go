@@ -43,6 +43,10 @@ type Explanation struct {
 	// somebody did. Empty: nothing ever did.
 	Steps []ExplanationStep `json:"steps"`
 
+	// Skipped are the records of what would have changed a status since, and was
+	// not possible ([TopicStatus]).
+	Skipped []ExplanationStep `json:"skipped,omitempty"`
+
 	// Misses are the rules that these records woke and that did not fire.
 	Misses []RuleMiss `json:"misses,omitempty"`
 
@@ -108,6 +112,9 @@ func (s *Session) Explain(ctx context.Context, id incident.ID, topic Topic) (*Ex
 				return err
 			}
 		}
+		if topic == TopicStatus {
+			e.Skipped = skipped(history)
+		}
 		if topic == TopicMail {
 			if err := s.explainMail(ctx, r, e, history); err != nil {
 				return err
@@ -151,6 +158,16 @@ func decisive(history []incident.Record, topic Topic) int {
 		}
 	}
 	return -1
+}
+
+// skipped returns what was not possible since a ticket's newest status.
+func skipped(history []incident.Record) (steps []ExplanationStep) {
+	for _, record := range history[decisive(history, TopicStatus)+1:] {
+		if ev, err := incident.Decode(record); err == nil && record.Type == (incident.Skipped{}).Type() {
+			steps = append(steps, ExplanationStep{Record: record, Event: ev, Words: workflow.Words(ev, time.UTC)})
+		}
+	}
+	return steps
 }
 
 // maxChain bounds a chain: rules may follow each other so far and no further.
@@ -227,6 +244,9 @@ func (e *Explanation) paragraph(t incident.Ticket) string {
 		for _, why := range step.Why {
 			sentences = append(sentences, strings.TrimSuffix(why, ".")+".")
 		}
+	}
+	for _, step := range e.Skipped {
+		sentences = append(sentences, fmt.Sprintf("Since then came %s.%d, of %s: %s.", tag(step.Record.Ticket), step.Record.Version, when(step.Record.At), strings.TrimSuffix(step.Words, ".")))
 	}
 	for _, row := range e.Outgoing {
 		text := fmt.Sprintf("The mail to %s is %s", row.To, row.Status)

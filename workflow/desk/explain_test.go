@@ -75,6 +75,21 @@ func TestExplain(t *testing.T) {
 	})
 }
 
+// Why is it still open? What was tried and was not possible is told.
+func TestExplainTellsWhatWasNotPossible(t *testing.T) {
+	w := newWorld(t, janet)
+	inc := w.incident()
+	block := w.child(incident.KindBlock, inc)
+	w.do(workflow.Move{Ticket: block, To: "active"})
+	w.do(workflow.Resolve{Ticket: inc})
+	e := w.why(inc, desk.TopicStatus)
+	require.Len(t, e.Skipped, 1)
+	require.Contains(t, e.Text, "Since then came #1.")
+	require.Contains(t, e.Text, "of rule close-children was not possible: block 2 is in place")
+	w.do(workflow.Move{Ticket: block, To: "removed"}, workflow.Resolve{Ticket: inc})
+	require.Empty(t, w.why(inc, desk.TopicStatus).Skipped, "it is closed now")
+}
+
 // What stands on a ticket that the actor may not see is counted, not told.
 func TestExplainHides(t *testing.T) {
 	w := newWorld(t, janet, func(c *desk.Config) {
