@@ -118,6 +118,8 @@ func TestClosingOverBlocks(t *testing.T) {
 	run(t, []decision{
 		{"its removal is asked for", theIncident(), workflow.Move{Ticket: 7, To: "resolved"}, over(blocked), all(waits("move", "13"), asks), nil, ""},
 		{"by another command", theIncident(), workflow.Abandon{Ticket: 7}, over(blocked), all(waits("abandon", "13"), asks), nil, ""},
+		{"what was noted is kept, no mail goes out", theIncident(), workflow.Resolve{Ticket: 7, Comment: "Cleaned.", Reply: "It is over."}, over(blocked),
+			all([]workflow.Decision{{Event: incident.Commented{}, Text: "Cleaned."}}, waits("resolve", "13"), asks), nil, ""},
 		{"it was asked for already", theIncident(), workflow.Move{Ticket: 7, To: "resolved"}, over(pending), waits("move", "16"), nil, ""},
 		{"two blocks", theIncident(), workflow.Move{Ticket: 7, To: "resolved"}, over(blocked, pending), all(waits("move", "13"), asks, waits("move", "16")), nil, ""},
 		{"a block that is not in place", theIncident(), workflow.Move{Ticket: 7, To: "resolved"}, over(block(called(16), under(7))), gone, nil, ""},

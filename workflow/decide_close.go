@@ -54,8 +54,12 @@ func (p *Policy) end(c Command, t incident.Ticket, how Resolve, to incident.Stat
 	if err != nil {
 		return nil, err
 	}
+	var note []Decision
+	if strings.TrimSpace(how.Comment) != "" {
+		note = []Decision{{Event: incident.Commented{}, Text: incident.Clean(how.Comment)}}
+	}
 	if waiting(moved) { // nobody is told that it is done
-		return moved, nil
+		return append(note, moved...), nil
 	}
 	var decisions []Decision
 	switch {
@@ -75,10 +79,7 @@ func (p *Policy) end(c Command, t incident.Ticket, how Resolve, to incident.Stat
 		}
 		decisions = append(decisions, edited...)
 	}
-	if strings.TrimSpace(how.Comment) != "" {
-		decisions = append(decisions, Decision{Event: incident.Commented{}, Text: incident.Clean(how.Comment)})
-	}
-	return append(decisions, moved...), nil
+	return append(append(decisions, note...), moved...), nil
 }
 
 // waiting reports whether decisions are those of [Policy.waitsForBlocks].
