@@ -139,13 +139,7 @@ type Resolve struct {
 }
 
 // Abandon gives an incident up, as Resolve closes it (JANET 3.16).
-type Abandon struct {
-	Ticket     incident.ID   `json:"ticket"`
-	Comment    string        `json:"comment,omitempty"`
-	Resolution string        `json:"resolution,omitempty"`
-	Reply      string        `json:"reply,omitempty"`
-	Children   []incident.ID `json:"children,omitempty"`
-}
+type Abandon Resolve
 
 // Reject closes a report that is none of the team's business (JANET 3.6), and
 // makes the actor its owner. Without Text nobody is told (Quick Reject). A ticket

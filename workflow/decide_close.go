@@ -19,9 +19,7 @@ func (c Resolve) decide(p *Policy, t incident.Ticket, f Facts, env Env) ([]Decis
 	return p.end(c, t, c, p.Lifecycles[t.Kind].OnResolve, f, env)
 }
 
-func (c Abandon) asks(p *Policy, t incident.Ticket) []Ask { return Resolve(c).abandonAsks(p, t) }
-
-func (c Resolve) abandonAsks(p *Policy, t incident.Ticket) []Ask {
+func (c Abandon) asks(p *Policy, t incident.Ticket) []Ask {
 	return p.endingAsks(t, p.Lifecycles[t.Kind].OnAbandon, c.Reply, c.Children)
 }
 
