@@ -13,22 +13,13 @@ import (
 func explain(c *call, flags *flag.FlagSet) action {
 	record := flags.Uint64("record", 0, "say what every rule said to the record of this `version`, in place of a topic")
 	rule := flags.String("rule", "", "with --record: only the rule of this `name`")
-	return func(ctx context.Context, words []string) error {
-		id, err := parseID(words[0])
-		if err != nil {
-			return err
-		}
-		w, err := c.open(ctx, setting{})
-		if err != nil {
-			return err
-		}
-		defer w.Close()
+	return c.about(func(ctx context.Context, w *workplace, id incident.ID, words []string) error {
 		if *record > 0 {
 			return c.replay(ctx, w, id, *record, *rule)
 		}
 		topics := desk.Topics()
-		if len(words) > 1 {
-			topics = []desk.Topic{desk.Topic(words[1])}
+		if len(words) > 0 {
+			topics = []desk.Topic{desk.Topic(words[0])}
 		}
 		for i, topic := range topics {
 			e, err := w.me.Explain(ctx, id, topic)
@@ -47,7 +38,7 @@ func explain(c *call, flags *flag.FlagSet) action {
 			fmt.Fprintf(c.stdout, "%s: %s\n", topic, printable(e.Text))
 		}
 		return nil
-	}
+	})
 }
 
 // replay prints what rules said to a record.

@@ -140,16 +140,7 @@ func callNote(c *call, flags *flag.FlagSet) action {
 func children(c *call, flags *flag.FlagSet) action {
 	all := flags.Bool("all", false, "those too that are hidden otherwise, like rejected reports")
 	after := afterFlag(flags)
-	return func(ctx context.Context, words []string) error {
-		id, err := parseID(words[0])
-		if err != nil {
-			return err
-		}
-		w, err := c.open(ctx, setting{})
-		if err != nil {
-			return err
-		}
-		defer w.Close()
+	return c.about(func(ctx context.Context, w *workplace, id incident.ID, _ []string) error {
 		page, err := w.me.Children(ctx, id, *all, *after)
 		if err != nil {
 			return err
@@ -158,20 +149,11 @@ func children(c *call, flags *flag.FlagSet) action {
 			return c.printJSON(page)
 		}
 		return c.page("children of #"+id.String(), page)
-	}
+	})
 }
 
 func actions(c *call, _ *flag.FlagSet) action {
-	return func(ctx context.Context, words []string) error {
-		id, err := parseID(words[0])
-		if err != nil {
-			return err
-		}
-		w, err := c.open(ctx, setting{})
-		if err != nil {
-			return err
-		}
-		defer w.Close()
+	return c.about(func(ctx context.Context, w *workplace, id incident.ID, _ []string) error {
 		list, err := w.me.Allowed(ctx, id)
 		if err != nil {
 			return err
@@ -183,7 +165,7 @@ func actions(c *call, _ *flag.FlagSet) action {
 			fmt.Fprintf(c.stdout, "%s: desk move %s %s\n", a.Name, id, a.To)
 		}
 		return nil
-	}
+	})
 }
 
 // attach is a flag for files that go with a message.

@@ -34,16 +34,7 @@ type entry struct {
 func show(c *call, flags *flag.FlagSet) action {
 	attachment := flags.Int("attachment", 0, "write attachment `number` to standard output, as it was sent")
 	raw := flags.Uint64("raw", 0, "write the mail or comment of record `version` to standard output, as it came")
-	return func(ctx context.Context, words []string) error {
-		id, err := parseID(words[0])
-		if err != nil {
-			return err
-		}
-		w, err := c.open(ctx, setting{})
-		if err != nil {
-			return err
-		}
-		defer w.Close()
+	return c.about(func(ctx context.Context, w *workplace, id incident.ID, _ []string) error {
 		if *raw > 0 {
 			body, err := w.body(ctx, id, *raw)
 			if errors.Is(err, desk.ErrNoBody) {
@@ -70,7 +61,7 @@ func show(c *call, flags *flag.FlagSet) action {
 			return c.printJSON(doc)
 		}
 		return c.document(doc)
-	}
+	})
 }
 
 func upTo(n int) string {

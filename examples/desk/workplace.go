@@ -36,6 +36,22 @@ type setting struct {
 	log    *slog.Logger
 }
 
+// about looks at the ticket that the first word names, with the words behind it.
+func (c *call) about(look func(ctx context.Context, w *workplace, id incident.ID, words []string) error) action {
+	return func(ctx context.Context, words []string) error {
+		id, err := parseID(words[0])
+		if err != nil {
+			return err
+		}
+		w, err := c.open(ctx, setting{})
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		return look(ctx, w, id, words[1:])
+	}
+}
+
 // open opens the database and a desk on it; Close ends both.
 func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
 	if s.now == nil {
