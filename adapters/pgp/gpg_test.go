@@ -28,6 +28,9 @@ type gnupg struct {
 func newGnuPG(t testing.TB) *gnupg {
 	t.Helper()
 	if _, err := exec.LookPath("gpg"); err != nil {
+		if os.Getenv("AIRTIGHT_REQUIRE_GPG") != "" {
+			t.Fatal("gpg is not on this machine (Debian: gnupg), and AIRTIGHT_REQUIRE_GPG is set")
+		}
 		t.Skip("gpg is not on this machine: nothing is compared with GnuPG")
 	}
 	home, err := os.MkdirTemp("", "gpg") // the path of a socket must be short
