@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -81,6 +82,19 @@ type Question struct {
 	Network netip.Prefix // an address is a network of one
 	Domain  string       // a host name is asked with its registered domain, by the caller's choice
 	AS      uint32
+}
+
+// Domains yields the domain of the question, each domain above it, and at last "",
+// that of all.
+func (q Question) Domains() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for name := q.Domain; name != ""; _, name, _ = strings.Cut(name, ".") {
+			if !yield(name) {
+				return
+			}
+		}
+		yield("")
+	}
 }
 
 // QuestionOf returns the question to ask about an address, network or

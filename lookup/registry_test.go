@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -152,6 +153,16 @@ func TestQuestions(t *testing.T) {
 }
 
 // TestMemory remembers answers, that there is none, and failures, each for its time.
+func TestDomainsOfAQuestion(t *testing.T) {
+	q := lookup.Question{Domain: "www.example.org"}
+	require.Equal(t, []string{"www.example.org", "example.org", "org", ""}, slices.Collect(q.Domains()))
+	require.Equal(t, []string{""}, slices.Collect(lookup.Question{}.Domains()))
+	for name := range q.Domains() {
+		require.Equal(t, "www.example.org", name)
+		break
+	}
+}
+
 func TestMemory(t *testing.T) {
 	for name, test := range map[string]struct {
 		err  error

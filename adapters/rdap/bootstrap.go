@@ -151,15 +151,10 @@ func (b *Bootstrap) server(q lookup.Question) *url.URL {
 			}
 		}
 	default:
-		for name := q.Domain; ; {
+		for name := range q.Domains() {
 			if u := b.domains[name]; u != nil {
 				return u
 			}
-			_, after, ok := strings.Cut(name, ".")
-			if !ok {
-				return b.domains[""]
-			}
-			name = after
 		}
 	}
 	return nil

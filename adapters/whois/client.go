@@ -123,16 +123,12 @@ func (c *Client) start(q lookup.Question) *server {
 	if q.Domain == "" {
 		return c.first
 	}
-	for name := q.Domain; ; {
+	for name := range q.Domains() {
 		if s := c.domains[name]; s != nil {
 			return s
 		}
-		_, after, ok := strings.Cut(name, ".")
-		if !ok {
-			return c.domains[""]
-		}
-		name = after
 	}
+	return nil
 }
 
 // Ask implements [lookup.Registry]. A referral to a configured server is followed

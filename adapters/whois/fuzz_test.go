@@ -4,15 +4,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/encoding/korean"
 
 	"github.com/airtight-csirt/airtight/adapters/whois"
 	"github.com/airtight-csirt/airtight/lookup"
+	"github.com/airtight-csirt/airtight/lookup/registrytest"
 )
 
 func FuzzParse(f *testing.F) {
@@ -46,37 +45,10 @@ func FuzzParse(f *testing.F) {
 				again, _ = whois.Parse(data, korean.EUCKR)
 			}
 			require.Equal(t, r, again)
-			check(t, r)
+			registrytest.Check(t, r)
 			if err == lookup.ErrUnknown {
 				require.Empty(t, r.Abuse())
 			}
 		}
 	})
-}
-
-// check is what holds for every Registration, whatever was read.
-func check(t *testing.T, r lookup.Registration) {
-	texts := []string{r.Handle, r.Name, r.Organisation, r.Country, r.Registrar, r.Referral}
-	texts = append(append(append(texts, r.NameServers...), r.Status...), r.Hints...)
-	for _, c := range r.Contacts {
-		texts = append(append(append(texts, c.Handle, c.Name, c.Telephone, c.Language), c.Roles...), c.Addresses...)
-		require.LessOrEqual(t, len(c.Addresses), lookup.MaxRegistryList)
-	}
-	for _, s := range texts {
-		require.LessOrEqual(t, len(s), lookup.MaxRegistryField)
-		require.True(t, utf8.ValidString(s))
-		require.False(t, strings.ContainsAny(s, "\r\n\x00\x1b"), "%q", s)
-	}
-	for _, n := range []int{len(r.NameServers), len(r.Status), len(r.Hints), len(r.Contacts), len(r.Origins)} {
-		require.LessOrEqual(t, n, lookup.MaxRegistryList)
-	}
-	require.LessOrEqual(t, len(r.Text), lookup.MaxRegistryText)
-	for _, a := range append(r.Abuse(), r.Hints...) {
-		_, ok := lookup.RegistryAddress(a)
-		require.True(t, ok, a)
-	}
-	if r.First.IsValid() {
-		require.Equal(t, r.First.BitLen(), r.Last.BitLen())
-		require.False(t, r.Last.Less(r.First))
-	}
 }
