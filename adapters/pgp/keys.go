@@ -59,7 +59,8 @@ type KeyInfo struct {
 // the others are. The error says that there is no key at all.
 //
 // A key that is there already is replaced, so that a new expiry date or a
-// revocation counts; it keeps its other addresses.
+// revocation counts; it keeps its other addresses. A key of the team stays as
+// AddTeam read it: its revocation or new date is for AddTeam.
 func (r *Keyring) Add(address string, material []byte) ([]KeyInfo, error) {
 	return r.add(address, material, nil, false)
 }
@@ -127,14 +128,22 @@ func (r *Keyring) put(k *ringKey) *ringKey {
 // Prefer says which of several keys of an address is to be used, by its
 // fingerprint. It is false if there is no such key.
 func (r *Keyring) Prefer(address, fingerprint string) bool {
-	return r.change(address, fingerprint, func(k *ringKey) { k.preferred = append(k.preferred, strings.ToLower(address)) })
+	address = strings.ToLower(address)
+	return r.change(address, fingerprint, func(k *ringKey) {
+		if k.preferred = without(k.preferred, address); k.is(fingerprint) {
+			k.preferred = append(k.preferred, address)
+		}
+	})
 }
 
 // Remove takes a key away from an address, and out of the ring if it has no
 // other. It is false if there is no such key.
 func (r *Keyring) Remove(address, fingerprint string) bool {
+	address = strings.ToLower(address)
 	ok := r.change(address, fingerprint, func(k *ringKey) {
-		k.addresses = slices.DeleteFunc(k.addresses, func(a string) bool { return strings.EqualFold(a, address) })
+		if k.is(fingerprint) {
+			k.addresses, k.preferred = without(k.addresses, address), without(k.preferred, address)
+		}
 	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -142,10 +151,13 @@ func (r *Keyring) Remove(address, fingerprint string) bool {
 	return ok
 }
 
-// change replaces a key of an address by a changed copy, and for the other keys
-// of the address forgets that they were preferred.
+func without(addresses []string, address string) []string {
+	return slices.DeleteFunc(addresses, func(a string) bool { return a == address })
+}
+
+// change replaces the keys of an address by changed copies, if one of them has the
+// fingerprint.
 func (r *Keyring) change(address, fingerprint string, f func(*ringKey)) bool {
-	address = strings.ToLower(address)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	found := slices.ContainsFunc(r.keys, func(k *ringKey) bool { return k.is(fingerprint) && slices.Contains(k.addresses, address) })
@@ -153,16 +165,12 @@ func (r *Keyring) change(address, fingerprint string, f func(*ringKey)) bool {
 		return false
 	}
 	for i, k := range r.keys {
-		if !slices.Contains(k.addresses, address) {
-			continue
-		}
-		changed := *k
-		changed.addresses = slices.Clone(k.addresses)
-		changed.preferred = slices.DeleteFunc(slices.Clone(k.preferred), func(a string) bool { return a == address })
-		if k.is(fingerprint) {
+		if slices.Contains(k.addresses, address) {
+			changed := *k
+			changed.addresses, changed.preferred = slices.Clone(k.addresses), slices.Clone(k.preferred)
 			f(&changed)
+			r.keys[i] = &changed
 		}
-		r.keys[i] = &changed
 	}
 	return true
 }

@@ -279,3 +279,23 @@ func TestConcurrent(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// Taking one key away says nothing about which of the others is preferred.
+func TestRemoveKeepsThePreferred(t *testing.T) {
+	ring := &Keyring{}
+	var prints []string
+	for range 3 {
+		infos, err := ring.Add("alice@example.net", public(t, newKey(t, "alice@example.net", 0)))
+		require.NoError(t, err)
+		prints = append(prints, infos[0].Fingerprint)
+	}
+	require.True(t, ring.Prefer("alice@example.net", prints[0]))
+	require.True(t, ring.Remove("Alice@example.net", prints[2]))
+	for _, k := range ring.all() {
+		require.Equal(t, k.is(prints[0]), len(k.preferred) == 1)
+	}
+	require.True(t, ring.Prefer("alice@example.net", prints[1]))
+	for _, k := range ring.all() {
+		require.Equal(t, k.is(prints[1]), len(k.preferred) == 1)
+	}
+}

@@ -96,11 +96,11 @@ func (p place) String() string {
 	if len(p) == 0 {
 		return "message"
 	}
-	var b strings.Builder
+	numbers := make([]string, len(p))
 	for i, n := range p {
-		b.WriteString([]string{".", "part "}[b2i(i == 0)] + strconv.Itoa(n))
+		numbers[i] = strconv.Itoa(n)
 	}
-	return b.String()
+	return "part " + strings.Join(numbers, ".")
 }
 
 func (p place) below(n int) place { return append(slices.Clone(p), n) }
@@ -267,7 +267,9 @@ func merge(e, part entity, subject int) []byte {
 func (w *walk) multipart(ctx context.Context, e entity, parts []span, kids []entity, at place, whole bool) []byte {
 	seen := 0
 	for _, k := range kids {
-		seen += b2i(!isBlank(k))
+		if !isBlank(k) {
+			seen++
+		}
 	}
 	w.detachedFiles(kids, at)
 	w.boundaries = append(w.boundaries, e.params["boundary"])
@@ -404,11 +406,4 @@ func leaf(e entity, contentType, disposition string, content []byte) []byte {
 		encoded = encoded[n:]
 	}
 	return b.Bytes()
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
