@@ -50,12 +50,18 @@ var _ mail.Sender = (*Maildir)(nil)
 const leftover = 36 * time.Hour
 
 // New opens a folder, and makes it with its tmp, new and cur if they are not
-// there. The error is that of the file system.
+// there. The error is that of the file system, or says that MaxBytes is negative.
 func New(dir string, config Config) (*Maildir, error) {
+	if config.MaxBytes < 0 {
+		return nil, fmt.Errorf("maildir: Config.MaxBytes is %d: allowed are 0 for the default and more", config.MaxBytes)
+	}
 	for _, sub := range []string{"tmp", "new", "cur"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, fmt.Errorf("maildir: %w", err)
 		}
+	}
+	if err := syncDir(dir); err != nil { // else new itself may not outlive a loss of power
+		return nil, fmt.Errorf("maildir: %w", err)
 	}
 	if config.Host == "" {
 		host, err := os.Hostname()

@@ -294,3 +294,8 @@ func ExampleMaildir() {
 	// team@example.org to alice@example.net
 	// 1 <nil>
 }
+
+func TestNewRefuses(t *testing.T) {
+	_, err := New(t.TempDir(), Config{MaxBytes: -1})
+	require.ErrorContains(t, err, "allowed are 0 for the default and more")
+}
