@@ -1,6 +1,8 @@
 package whois
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,8 +18,8 @@ func facts() map[string][]string {
 		"server":    {"registrar whois server", "whois server", "refer", "whois"},
 		"holder":    {"registrant organization", "registrant organisation", "registrant contact organization", "registrant contact organisation", "holder organization", "owner organization", "registrant name", "registrant contact name", "owner name", "holder name", "registrant", "domain holder", "owner", "org", "organization", "holder", "titular", "owner contact"},
 		"country":   {"registrant country", "registrant country code", "owner country", "registrant contact country"},
-		"created":   {"creation date", "created", "registered on", "created on", "registration date", "registered date", "registered", "record created", "domain name commencement date", "registration time", "created date", "registration", "domain registration date", "domain created", "activated", "acivated", "creation", "activation date", "domain create date", "domain record activated", "record created on", "fecha de registro", "fecha de activacion", "first registered", "registar created", "relevant dates registered on", "activated on", "domain dateregistered", "record created on", "first registration date", "connected date", "create date", "date created", "registered since", "anniversary"},
-		"changed":   {"updated date", "last updated date", "last update", "last modified", "last updated", "updated", "modified", "changed", "last updated on", "updated on", "modification date", "domain last updated", "last updated date", "record last updated", "domain last updated date", "domain record last updated", "record last updated on", "last change", "update date", "fecha de actualizacion", "last modification", "relevant dates last updated", "domain datelastmodified", "record changed on", "entry updated"},
+		"created":   {"creation date", "created", "registered on", "created on", "registration date", "registered date", "registered", "record created", "domain name commencement date", "registration time", "created date", "registration", "domain registration date", "domain created", "activated", "acivated", "creation", "activation date", "domain create date", "domain record activated", "record created on", "fecha de registro", "fecha de activacion", "first registered", "registar created", "relevant dates registered on", "activated on", "domain dateregistered", "first registration date", "connected date", "create date", "date created", "registered since", "anniversary"},
+		"changed":   {"updated date", "last updated date", "last update", "last modified", "last updated", "updated", "modified", "changed", "last updated on", "updated on", "modification date", "domain last updated", "record last updated", "domain last updated date", "domain record last updated", "record last updated on", "last change", "update date", "fecha de actualizacion", "last modification", "relevant dates last updated", "domain datelastmodified", "record changed on", "entry updated"},
 		"until":     {"registry expiry date", "registrar registration expiration date", "expiration date", "expiry date", "expires on", "expires", "expire date", "expire", "paid till", "renewal date", "valid until", "domain expires", "expiration time", "expiration", "expiry", "domain expiration date", "record expires on", "fecha de vencimiento", "relevant dates expiry date", "domain expiry date", "valid date", "renewal", "registration expires", "validity", "exp date", "expire on", "record expires", "expires at", "domain datebilleduntil", "record will expire on"},
 	}
 }
@@ -37,15 +39,16 @@ func domain(a answer, r *lookup.Registration) {
 		}
 	}
 	known := facts()
-	tries := lookup.MaxRegistryList // dates are dear to read
+	order := slices.Sorted(maps.Keys(known)) // which fact uses up the tries must not depend on chance
+	tries := lookup.MaxRegistryList          // dates are dear to read
 	for _, e := range a.entries {
 		if e.key != "" {
 			continue
 		}
 		// QUIRK: "Record created on 2026-01-31", "Domain EXAMPLE.ORG (ACTIVE)", with no colon
 		line, words := normal(e.value), strings.Fields(e.value)
-		for fact, keys := range known {
-			for _, key := range keys {
+		for _, fact := range order {
+			for _, key := range known[fact] {
 				if !strings.HasPrefix(line, key+" ") || values[key] != "" || tries == 0 {
 					continue
 				}

@@ -174,3 +174,12 @@ func TestDates(t *testing.T) {
 		require.True(t, parse(t, "Domain: example.org\nCreated: "+text+"\n").Created.IsZero(), text)
 	}
 }
+
+// What is read first when there is too much to read does not depend on chance.
+func TestTheSameAnswerReadsTheSame(t *testing.T) {
+	text := "Domain name: example.org\n" + strings.Repeat("expires no date at all\n", lookup.MaxRegistryList-1) + "domain created 2026-01-31\n"
+	first := parse(t, text)
+	for range 50 {
+		require.Equal(t, first, parse(t, text))
+	}
+}
