@@ -116,6 +116,7 @@ func (c *Client) Ask(ctx context.Context, q lookup.Question) (lookup.Registratio
 			return answer, err
 		}
 		if next != nil {
+			next.Host = strings.ToLower(next.Host)
 			if !c.hosts[next.Host] || next.User != nil || next.Scheme != "https" && next.Scheme != at.Scheme {
 				return lookup.Registration{}, fmt.Errorf("rdap: %s redirects to %s, which is not allowed: add it to Config.Others", at.Host, lookup.RegistryField(next.Redacted()))
 			}

@@ -128,6 +128,10 @@ func TestRedirects(t *testing.T) {
 	answer, err := client(t, rdap.Config{Server: to(target.URL + "/ip/x").URL, Others: []string{target.URL}}).Ask(t.Context(), address("192.0.2.7"))
 	require.NoError(t, err)
 	require.Equal(t, []string{"abuse@example.org"}, answer.Abuse())
+	local := strings.Replace(target.URL, "127.0.0.1", "localhost", 1)
+	answer, err = client(t, rdap.Config{Server: to(strings.Replace(local, "localhost", "LocalHost", 1) + "/ip/x").URL, Others: []string{local}}).Ask(t.Context(), address("192.0.2.7"))
+	require.NoError(t, err, "a configured host in other letters")
+	require.Equal(t, []string{"abuse@example.org"}, answer.Abuse())
 	for _, where := range []string{target.URL, "http://user:secret@" + strings.TrimPrefix(target.URL, "http://"), "file:///etc/passwd", "gopher://127.0.0.1/", "http://localhost:1/"} {
 		_, err = client(t, rdap.Config{Server: to(where).URL}).Ask(t.Context(), address("192.0.2.7"))
 		require.ErrorContains(t, err, "not allowed", where)

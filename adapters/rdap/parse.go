@@ -20,12 +20,13 @@ import (
 // QUIRK: fields of another type than the standard has are left out, and so are
 // parts of a vCard that are damaged. Addresses may have a length behind them.
 func Parse(data []byte) (lookup.Registration, error) {
+	data = text(data)
 	value, err := tree(data)
 	if err != nil {
 		err = fmt.Errorf("rdap: the answer is damaged: %w", err)
 	}
 	top := object(value)
-	r := lookup.Registration{Text: lookup.RegistryText(string(text(data)))}
+	r := lookup.Registration{Text: lookup.RegistryText(string(data))}
 	if top == nil {
 		return r, errors.Join(err, errors.New("rdap: the answer is no JSON object"))
 	}

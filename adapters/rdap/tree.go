@@ -20,7 +20,7 @@ const (
 // tree reads JSON into maps, slices and scalars, as far as it goes: with an
 // error comes what stood before it. The first of two equal keys wins.
 func tree(data []byte) (any, error) {
-	d := json.NewDecoder(bytes.NewReader(text(data)))
+	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	left := maxValues
 	value, err := branch(d, 0, &left)
