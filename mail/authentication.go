@@ -180,15 +180,12 @@ func resultTokens(s string) (tokens []string, ok bool) {
 				return tokens, false
 			}
 		case '"':
-			for i++; i < len(s) && s[i] != '"'; i++ {
-				if s[i] == '\\' && i+1 < len(s) {
-					i++
-				}
-				word.WriteByte(s[i])
-			}
-			if i >= len(s) {
+			text, end, closed := quotedString(s, i, false)
+			if !closed {
 				return tokens, false
 			}
+			word.WriteString(text)
+			i = end - 1
 		case ' ', '\t', '\r', '\n':
 			flush()
 		case ';', '=':

@@ -66,8 +66,8 @@ const (
 // an address that it was sent to.
 func ReadBounce(m *Message, env Envelope) (Bounce, bool) {
 	var b Bounce
-	notice, _ := cutOriginal(m.Text)
-	original := originalOf(m)
+	notice, rest := cutOriginal(m.Text)
+	original := originalOf(m, rest)
 	if b.readReports(m); b.Standard {
 		if len(b.Recipients) == 0 {
 			b.recipients(m, notice, original, nil)
@@ -98,8 +98,8 @@ type original struct {
 	to []incident.Party
 }
 
-// originalOf reads the header that came back in a part or in the text.
-func originalOf(m *Message) original {
+// originalOf reads the header that came back in a part, or as the rest of the text.
+func originalOf(m *Message, rest string) original {
 	for _, p := range m.Parts {
 		switch p.Type {
 		case "message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers", "message/rfc822-headers", "text/rfc822-header":
@@ -108,7 +108,7 @@ func originalOf(m *Message) original {
 			}
 		}
 	}
-	if _, rest := cutOriginal(m.Text); rest != "" {
+	if rest != "" {
 		return headerIn([]byte(rest))
 	}
 	return original{}

@@ -23,7 +23,6 @@ func (b *Bounce) readReports(m *Message) {
 			b.readReport(string(p.Content[:min(len(p.Content), reportLength)]))
 		}
 	}
-	b.fill()
 }
 
 // readReport reads the fields of a report: a group for the mail, then one for

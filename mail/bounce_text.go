@@ -21,15 +21,14 @@ func (b *Bounce) readNotice(m *Message, env Envelope, notice string, o original)
 			return false
 		}
 	}
-	machine := Detect(m, env, "")
-	if machine.Auto && !machine.Bounce || strings.HasPrefix(strings.ToLower(m.Get("Auto-Submitted")), "auto-replied") && !isSystem(m, env) {
+	machine, system := Detect(m, env, ""), isSystem(m, env)
+	if machine.Auto && !machine.Bounce || strings.HasPrefix(strings.ToLower(m.Get("Auto-Submitted")), "auto-replied") && !system {
 		return false
 	}
 	lower := strings.ToLower(notice)
 	failed := m.Values("X-Failed-Recipients")
 	subject := has(strings.ToLower(m.Subject), failureSubjects)
 	text := has(lower, failurePhrases)
-	system := isSystem(m, env)
 	switch {
 	case len(failed) > 0:
 		b.say("X-Failed-Recipients names those whom the mail did not reach.")
@@ -42,18 +41,16 @@ func (b *Bounce) readNotice(m *Message, env Envelope, notice string, o original)
 		b.readReport(notice)
 		b.fill()
 	}
-	found := len(b.Recipients)
-	if found == 0 {
-		b.recipients(m, notice, o, failed)
+	if len(b.Recipients) > 0 {
+		return true
 	}
+	b.recipients(m, notice, o, failed)
 	action := "failed"
 	if has(strings.ToLower(m.Subject), delaySubjects) || has(lower, delayPhrases) && !has(lower, finalPhrases) {
 		action = "delayed"
 	}
 	for i := range b.Recipients {
-		if found == 0 {
-			b.Recipients[i].Action = action
-		}
+		b.Recipients[i].Action = action
 	}
 	return true
 }
@@ -61,15 +58,8 @@ func (b *Bounce) readNotice(m *Message, env Envelope, notice string, o original)
 // isSystem reports whether a mail system seems to have written a mail: by the
 // null sender, or by the name of its author.
 func isSystem(m *Message, env Envelope) bool {
-	if env.From == "" && len(env.To) > 0 || strings.Contains(m.Get("From"), "<>") {
-		return true
-	}
-	for _, v := range m.Values("Return-Path") {
-		if strings.ReplaceAll(v, " ", "") == "<>" {
-			return true
-		}
-	}
-	return has(strings.ToLower(m.Get("From")), systemNames)
+	from := m.Get("From")
+	return fromNull(m, env) || strings.Contains(from, "<>") || has(strings.ToLower(from), systemNames)
 }
 
 // recipients finds out whom a notice is about.

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -95,11 +96,7 @@ func Detect(msg *Message, env Envelope, desk string) Machine {
 		}
 	}
 
-	null := env.From == "" && len(env.To) > 0
-	for _, v := range msg.Values("Return-Path") {
-		null = null || strings.ReplaceAll(v, " ", "") == "<>"
-	}
-	if null {
+	if fromNull(msg, env) {
 		// A responder that follows RFC 3834 3.3 uses the null sender as well.
 		flag := &m.Bounce
 		if replied {
@@ -117,4 +114,10 @@ func Detect(msg *Message, env Envelope, desk string) Machine {
 		}
 	}
 	return m
+}
+
+// fromNull reports whether a mail came from the null sender.
+func fromNull(m *Message, env Envelope) bool {
+	return env.From == "" && len(env.To) > 0 ||
+		slices.ContainsFunc(m.Values("Return-Path"), func(v string) bool { return strings.ReplaceAll(v, " ", "") == "<>" })
 }
