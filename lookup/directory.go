@@ -124,7 +124,7 @@ func NewDirectory(doc Document, config Config) (*Directory, error) {
 // insert makes the entry findable, unless one that beats it is: one set by hand
 // beats those that were imported, the earlier one the later.
 func (d *Directory) insert(e *Entry) {
-	beats := func(old *Entry) bool { return old == nil || e.Source == "" && old.Source != "" }
+	beats := func(old *Entry) bool { return old == nil || byHandFirst(*e, *old) < 0 }
 	if p, ok := e.Scope.Network(); ok {
 		if old, _ := d.networks.Get(p); beats(old) {
 			d.networks.Insert(p, e)
