@@ -94,7 +94,7 @@ func (e Edited) apply(t *Ticket, _ time.Time) {
 	}
 	if len(e.Content.RemovedObservables) > 0 {
 		t.Observables = slices.DeleteFunc(slices.Clone(t.Observables), func(o Observable) bool {
-			return slices.ContainsFunc(e.Content.RemovedObservables, o.same)
+			return slices.ContainsFunc(e.Content.RemovedObservables, o.Same)
 		})
 	}
 	t.Observables = addObservables(t.Observables, e.Content.Observables)
@@ -221,10 +221,6 @@ func mergeFields(fields, changes map[string][]string) map[string][]string {
 		return nil
 	}
 	return merged
-}
-
-func (o Observable) same(other Observable) bool {
-	return o.Kind == other.Kind && o.Value == other.Value
 }
 
 // addObservables returns a copy of list with more added. One that is there

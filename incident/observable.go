@@ -129,6 +129,11 @@ func (o Observable) Network() (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
+// Same reports whether both name the same thing, whatever its role.
+func (o Observable) Same(other Observable) bool {
+	return o.Kind == other.Kind && o.Value == other.Value
+}
+
 // Domain returns the host name that the observable lies under: the name itself,
 // the domain of a mail address, the host of a URL that has a name.
 func (o Observable) Domain() (string, bool) {

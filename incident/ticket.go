@@ -138,9 +138,9 @@ func (t Ticket) Alarmed(c Clock, breach bool) bool {
 }
 
 // NextAlarm returns when a sweep must look at the ticket next: at its reminder,
-// at a due date that no clock has set and whose passing is not recorded, at the first
-// warning that is not,
-// or a microsecond after the first deadline whose breach is not. nil: never.
+// at a due date that no clock has set and whose passing is not recorded, at the
+// first warning that is not, or a microsecond after the first deadline whose breach
+// is not. nil: never.
 func (t Ticket) NextAlarm() *time.Time {
 	next := t.Wake
 	sooner := func(at time.Time) {

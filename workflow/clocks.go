@@ -53,13 +53,7 @@ func (p *Policy) levelField() string {
 }
 
 // value is the first value of a field; empty: it has none.
-func value(t incident.Ticket, field string) string {
-	values := t.Fields[field]
-	if len(values) == 0 {
-		return ""
-	}
-	return values[0]
-}
+func value(t incident.Ticket, field string) string { return firstOf(t.Fields[field]) }
 
 // PromiseAsks returns what must be known to say what is promised about a ticket:
 // its incidents, for their priority, and its statuses, if a clock of its level
@@ -349,7 +343,7 @@ func (p *Policy) checkFields(c Command, fields map[string][]string) error {
 			continue
 		}
 		at, err := time.Parse(time.RFC3339, values[0])
-		if len(values) > 1 || err != nil || at.UTC().Year() < 1970 || at.UTC().Year() > 9999 || m == sla.Reopened {
+		if len(values) > 1 || err != nil || !storable(at) || m == sla.Reopened {
 			allowed := momentForm
 			if m == sla.Reopened {
 				allowed = "none: it is when the ticket was opened again"

@@ -27,7 +27,7 @@ func (c Edit) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, 
 		name string
 		at   *time.Time
 	}{{"due", c.Due}, {"wake", c.Wake}} {
-		if date.at != nil && (date.at.UTC().Year() < 1970 || date.at.UTC().Year() > 9999) {
+		if date.at != nil && !storable(*date.at) {
 			return nil, &ArgumentError{c.Name(), date.name, date.at.Format(time.RFC3339), "a time from 1970 to 9999"}
 		}
 	}
@@ -139,7 +139,7 @@ func (c Edit) edited(p *Policy, t incident.Ticket) (e incident.Edited, changed b
 		}
 	}
 	for _, o := range remove {
-		if slices.ContainsFunc(t.Observables, func(have incident.Observable) bool { return have.Kind == o.Kind && have.Value == o.Value }) {
+		if slices.ContainsFunc(t.Observables, o.Same) {
 			e.Content.RemovedObservables, changed = append(e.Content.RemovedObservables, o), true
 		}
 	}
@@ -157,7 +157,7 @@ func (c Edit) edited(p *Policy, t incident.Ticket) (e incident.Edited, changed b
 // knows reports whether a ticket has an observable, in its role if it has one.
 func knows(t incident.Ticket, o incident.Observable) bool {
 	return slices.ContainsFunc(t.Observables, func(have incident.Observable) bool {
-		return have == o || o.Role == incident.RoleUnknown && have.Kind == o.Kind && have.Value == o.Value
+		return have == o || o.Role == incident.RoleUnknown && have.Same(o)
 	})
 }
 
@@ -184,7 +184,7 @@ func valueAfter(t incident.Ticket, e incident.Edited, name string) string {
 			return firstOf(values)
 		}
 	}
-	return firstOf(t.Fields[name])
+	return value(t, name)
 }
 
 func firstOf(values []string) string {

@@ -91,7 +91,7 @@ func replies(c Command, t incident.Ticket, kinds []incident.Kind, chosen []incid
 		case !child.HasParent(t.ID):
 			return nil, &ArgumentError{c.Name(), "children", id.String(), fmt.Sprintf("the numbers of children of incident %s", t.ID)}
 		case child.MergedInto != 0:
-			return nil, &ArgumentError{c.Name(), "children", id.String(), fmt.Sprintf("ticket %s, into which it was merged", child.MergedInto)}
+			return nil, merged(c, "children", child)
 		}
 		children = append(children, child)
 	}
@@ -165,7 +165,7 @@ func (c Deliver) decide(p *Policy, t incident.Ticket, f Facts, env Env) ([]Decis
 	case to.ID == t.ID || to.ID == incident.Desk:
 		return nil, &ArgumentError{c.Name(), "to", c.To.String(), "the number of another ticket"}
 	case to.MergedInto != 0:
-		return nil, &ArgumentError{c.Name(), "to", c.To.String(), fmt.Sprintf("ticket %s, into which it was merged", to.MergedInto)}
+		return nil, merged(c, "to", to)
 	case to.Kind == incident.KindIncident:
 		return Link{Ticket: t.ID, Parent: to.ID}.decide(p, t, f, env)
 	}

@@ -27,7 +27,7 @@ func (c Merge) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision,
 	case into.ID == t.ID || into.ID == incident.Desk:
 		return nil, &ArgumentError{c.Name(), "into", c.Into.String(), "the number of another ticket"}
 	case into.MergedInto != 0:
-		return nil, &ArgumentError{c.Name(), "into", c.Into.String(), fmt.Sprintf("ticket %s, into which it was merged", into.MergedInto)}
+		return nil, merged(c, "into", into)
 	case t.Kind == incident.KindInvestigation && into.Kind == incident.KindReport:
 		return nil, &ArgumentError{c.Name(), "into", c.Into.String(), "the other way round: a report is merged into an investigation"}
 	case t.Kind != into.Kind && !(t.Kind == incident.KindReport && into.Kind == incident.KindInvestigation):
@@ -231,7 +231,7 @@ func takenBack(t incident.Ticket, joined incident.Joined) (e incident.Edited, ch
 	numbers := slices.DeleteFunc(slices.Clone(t.ExternalIDs), func(id string) bool { return slices.Contains(c.ExternalIDs, id) })
 	changed = replace(&e.Content.ExternalIDs, numbers, t.ExternalIDs) || changed
 	for _, o := range c.Observables {
-		if slices.ContainsFunc(t.Observables, func(have incident.Observable) bool { return have.Kind == o.Kind && have.Value == o.Value }) {
+		if slices.ContainsFunc(t.Observables, o.Same) {
 			e.Content.RemovedObservables, changed = append(e.Content.RemovedObservables, o), true
 		}
 	}

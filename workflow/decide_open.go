@@ -263,7 +263,7 @@ func (p *Policy) Prefill(c Open, f Facts) (Open, error) {
 	case !ok:
 		return c, &NoTicketError{Ticket: c.From}
 	case from.MergedInto != 0:
-		return c, &ArgumentError{c.Name(), "from", c.From.String(), fmt.Sprintf("ticket %s, into which it was merged", from.MergedInto)}
+		return c, merged(c, "from", from)
 	}
 	split := c.Kind == from.Kind
 	if c.Kind == incident.KindReport && !split || c.Kind != incident.KindIncident && !split && from.Kind != incident.KindIncident {

@@ -134,3 +134,8 @@ func (e *MissingError) Error() string {
 	}
 	return text
 }
+
+// merged refuses a ticket that leads to another one.
+func merged(c Command, argument string, t incident.Ticket) error {
+	return &ArgumentError{c.Name(), argument, t.ID.String(), fmt.Sprintf("ticket %s, into which it was merged", t.MergedInto)}
+}

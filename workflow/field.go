@@ -112,7 +112,7 @@ func (f Field) check(c Command, values, now []string) ([]string, error) {
 	}
 	if f.Time {
 		for _, v := range values {
-			if at, err := time.Parse(time.RFC3339, v); err != nil || at.UTC().Year() < 1970 || at.UTC().Year() > 9999 {
+			if at, err := time.Parse(time.RFC3339, v); err != nil || !storable(at) {
 				return nil, &ArgumentError{c.Name(), f.Name, v, momentForm}
 			}
 		}
@@ -230,4 +230,10 @@ func (p *Policy) missing(c Command, kind incident.Kind, has func(field string) b
 		return nil
 	}
 	return &MissingError{Command: c.Name(), Kind: kind, Fields: lacking, Allowed: allowed}
+}
+
+// storable reports whether a store can hold a time.
+func storable(t time.Time) bool {
+	year := t.UTC().Year()
+	return year >= 1970 && year <= 9999
 }

@@ -6,20 +6,12 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-
-	"github.com/airtight-csirt/airtight/incident"
 )
 
 // presetFiles are the documents of the presets, which are only read.
 //
 //go:embed presets/*.yaml
 var presetFiles embed.FS
-
-// Statuses of AIRT.
-const (
-	StatusClosed  incident.Status = "closed"
-	StatusStalled incident.Status = "stalled"
-)
 
 // Presets returns the names of the policies that come with the library.
 func Presets() []string { return []string{"janet", "rtir", "airt"} }

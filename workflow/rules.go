@@ -39,7 +39,7 @@ func Rules() []Rule {
 			Name:  "append-delivered",
 			Doc:   "The messages of a held report that is appended go to the ticket that takes them.",
 			On:    []string{"delivered"},
-			Needs: func(_ *Policy, c Change, _ any) []Ask { return askDelivered(c) },
+			Needs: appendDeliveredNeeds,
 			Then:  appendDelivered,
 		},
 		{
@@ -337,13 +337,25 @@ func copyObservables(_ *Policy, c Change, f Facts, params any) Verdict {
 	return Verdict{Commands: commands, Why: "a report with these observables was linked to it"}
 }
 
-func askDelivered(c Change) []Ask { return []Ask{{FactMessages, c.After.ID}} }
+// appends reports whether a change gives the messages of a held report to another
+// ticket. A merge leaves them where they are.
+func appends(c Change) bool {
+	d, ok := c.Event.(incident.Delivered)
+	return ok && d.Outcome == incident.Appended && c.Command != (Merge{}).Name()
+}
+
+func appendDeliveredNeeds(_ *Policy, c Change, _ any) []Ask {
+	if !appends(c) {
+		return nil
+	}
+	return []Ask{{FactMessages, c.After.ID}}
+}
 
 func appendDelivered(_ *Policy, c Change, f Facts, _ any) Verdict {
-	delivered := c.Event.(incident.Delivered)
-	if delivered.Outcome != incident.Appended || c.Command == (Merge{}).Name() {
+	if !appends(c) {
 		return Verdict{}
 	}
+	delivered := c.Event.(incident.Delivered)
 	var commands []Command
 	for _, m := range f.Messages(c.After.ID) {
 		received := m.At

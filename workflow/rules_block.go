@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -204,10 +205,7 @@ func (p *Policy) blockFacts(t incident.Ticket) string {
 
 func joinFields(a, b map[string][]string) map[string][]string {
 	sum := map[string][]string{}
-	for _, fields := range []map[string][]string{a, b} {
-		for name, values := range fields {
-			sum[name] = values
-		}
-	}
+	maps.Copy(sum, a)
+	maps.Copy(sum, b)
 	return sum
 }
