@@ -106,6 +106,23 @@ func closing(t *testing.T, activeBlock string) *workflow.Policy {
 	return p
 }
 
+// A policy may let incidents be rejected: that waits for blocks too.
+func TestRejectingAnIncident(t *testing.T) {
+	p := workflow.Default()
+	l := p.Lifecycles[incident.KindIncident]
+	l.OnReject = "abandoned"
+	p.Lifecycles[incident.KindIncident] = l
+	require.NoError(t, p.Validate())
+	free := theIncident()
+	free.Owner = incident.Nobody
+	waits := list(incident.Skipped{Rule: "close-children", Command: "reject", Why: "block 13 is in place: its removal is asked for, and must be confirmed first"})
+	took := list(incident.Owned{To: "handler:alice"})
+	runUnder(t, p, []decision{
+		{"nothing in the way", free, workflow.Reject{Ticket: 7}, soleChildren(7), all(took, list(moved("open", "abandoned", incident.Inactive))), nil, ""},
+		{"a block", free, workflow.Reject{Ticket: 7}, soleChildren(7, blocked), all(took, waits, on(13, moved("active", "pending removal", incident.Active))), nil, ""},
+	})
+}
+
 // An incident over a block that is in place (JANET 3.17).
 func TestClosingOverBlocks(t *testing.T) {
 	gone := list(moved("open", "resolved", incident.Inactive))

@@ -93,11 +93,8 @@ func list(statuses []incident.Status) string {
 	return strings.Join(names, ", ")
 }
 
-func (c Reject) asks(_ *Policy, t incident.Ticket) []Ask {
-	if c.Text == "" {
-		return nil
-	}
-	return []Ask{{FactAnswerable, t.ID}}
+func (c Reject) asks(p *Policy, t incident.Ticket) []Ask {
+	return p.endingAsks(t, p.Lifecycles[t.Kind].OnReject, c.Text, nil)
 }
 
 func (c Reject) decide(p *Policy, t incident.Ticket, f Facts, env Env) ([]Decision, error) {
