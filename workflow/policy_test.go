@@ -256,3 +256,22 @@ func TestValidateListsEveryMistake(t *testing.T) {
 	require.Equal(t, 17, strings.Count(err.Error(), "\n")+1, "every mistake once; both cascades miss the missing lifecycle too:\n%v", err)
 	require.Equal(t, err.Error(), p.Validate().Error(), "the same mistakes in the same order")
 }
+
+// Parameters of another type than the rule knows would end the process with the
+// first record that wakes it.
+func TestValidateLooksAtTypesOfParameters(t *testing.T) {
+	for _, params := range []any{nil, workflow.NotifyParams{}, &workflow.CloseChildren{ActiveBlock: workflow.BlockWarn}, (*workflow.CloseChildren)(nil)} {
+		p := workflow.Default()
+		for i := range p.Rules {
+			if p.Rules[i].Name == "close-children" {
+				p.Rules[i].Params = params
+			}
+		}
+		require.ErrorContains(t, p.Validate(), fmt.Sprintf(`gives "close-children" parameters of the type %T: allowed is workflow.CloseChildren`, params))
+	}
+	p := workflow.Default()
+	for i := range p.Derivations {
+		p.Derivations[i].Params = 7
+	}
+	require.ErrorContains(t, p.Validate(), "of the type int")
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -14,8 +15,11 @@ import (
 // Validate reports every mistake of a policy at once: a kind without a lifecycle;
 // a status that is named and not defined, defined twice, without a phase, or not
 // fit for what it is named for; an agreement about incidents, or with a clock that
-// looks at a status which none of its tickets can have; a rule or derivation without a name, with one
-// that is taken, or without its functions.
+// looks at a status which none of its tickets can have; a field that is described
+// twice, or with a default that is none of its values; a status that is hidden for
+// some kinds and not for all that have it; a trust that there is not; a rule or
+// derivation without a name, with one that is taken, without its functions, or,
+// if it is one of the library, with parameters of another type or that cannot work.
 func (p *Policy) Validate() error {
 	var errs []error
 	p.faults(func(_ string, err error) { errs = append(errs, fmt.Errorf("workflow: policy %w", err)) })
@@ -73,24 +77,37 @@ func (p *Policy) faults(report func(place string, err error)) {
 			wrong("mail-trust/"+mail.may, "trusts mail that is %q: allowed are known, authenticated, signed, or none at all", mail.trust)
 		}
 	}
-	seen := map[string]bool{}
+	called := map[string]int{}
 	for _, name := range p.ruleNames() {
-		if name == "" || seen[name] {
+		if called[name]++; name == "" || called[name] == 2 {
 			wrong("rules/"+name, "has two rules or derivations called %q, or one without a name", name)
 		}
-		seen[name] = true
+	}
+	builtIn := map[string]any{}
+	for _, r := range Rules() {
+		builtIn[r.Name] = r.Params
+	}
+	for _, d := range Derivations() {
+		builtIn[d.Name] = d.Params
+	}
+	params := func(place, name string, given any) {
+		want, known := builtIn[name]
+		if known && called[name] == 1 && reflect.TypeOf(given) != reflect.TypeOf(want) {
+			wrong(place, "gives %q parameters of the type %T: allowed is %T", name, given, want)
+		} else if c, ok := given.(checker); ok {
+			if err := c.Check(p); err != nil {
+				wrong(place, "has a rule %q that cannot work: %w", name, err)
+			}
+		}
 	}
 	for _, r := range p.Rules {
 		if r.Then == nil {
 			wrong("rules/"+r.Name, "has a rule %q without Then", r.Name)
 		}
-		if params, ok := r.Params.(checker); ok {
-			if err := params.Check(p); err != nil {
-				wrong("rules/"+r.Name, "has a rule %q that cannot work: %w", r.Name, err)
-			}
-		}
+		params("rules/"+r.Name, r.Name, r.Params)
 	}
 	for _, d := range p.Derivations {
+		params("derivations/"+d.Name, d.Name, d.Params)
 		if d.Dirty == nil || d.Then == nil {
 			wrong("derivations/"+d.Name, "has a derivation %q without Dirty or Then", d.Name)
 		}
