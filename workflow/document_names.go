@@ -1,7 +1,9 @@
 package workflow
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/airtight-csirt/airtight/incident"
@@ -121,11 +123,15 @@ func (p *Policy) settle() {
 		p.Lifecycles[kind] = l
 	}
 	cascade := map[incident.Status]map[incident.Kind]incident.Status{}
-	for from, ends := range p.Cascade {
-		for kind, to := range ends {
-			ends[kind] = p.Lifecycles[kind].called(to)
+	incidents := p.Lifecycles[incident.KindIncident]
+	for _, spelled := range namesFirst(p.Cascade, incidents.called) {
+		from := incidents.called(spelled)
+		if cascade[from] == nil {
+			cascade[from] = map[incident.Kind]incident.Status{}
 		}
-		cascade[p.Lifecycles[incident.KindIncident].called(from)] = ends
+		for kind, to := range p.Cascade[spelled] {
+			cascade[from][kind] = p.Lifecycles[kind].called(to)
+		}
 	}
 	if p.Cascade != nil {
 		p.Cascade = cascade
@@ -180,8 +186,8 @@ func (p *Policy) settleParams(params *any) {
 			}
 		case map[incident.Status]string:
 			sum := map[incident.Status]string{}
-			for s, text := range now {
-				sum[p.anyStatus(s)] = text
+			for _, s := range namesFirst(now, p.anyStatus) {
+				sum[p.anyStatus(s)] = now[s]
 			}
 			if now != nil {
 				v.Set(reflect.ValueOf(sum))
@@ -189,6 +195,20 @@ func (p *Policy) settleParams(params *any) {
 		}
 	}
 	*params = settled.Interface()
+}
+
+// namesFirst returns the keys of a map, those first that are names already: what a
+// document says in another spelling comes behind what its base says, and counts.
+func namesFirst[V any](m map[incident.Status]V, called func(incident.Status) incident.Status) []incident.Status {
+	return slices.SortedFunc(maps.Keys(m), func(a, b incident.Status) int {
+		switch named, other := called(a) == a, called(b) == b; {
+		case named && !other:
+			return -1
+		case other && !named:
+			return 1
+		}
+		return strings.Compare(string(a), string(b))
+	})
 }
 
 // anyStatus returns the name of a status that some kind has.

@@ -451,3 +451,15 @@ with:
 	// workflow: wrong.yaml:3:31: "often" cannot stand here: allowed is true or
 	// workflow: wrong.yaml:4:8: there is no rule "close-childs": allowed are o
 }
+
+// What a document says in another spelling changes what its base says, every time.
+func TestOtherSpellingsChangeTheBase(t *testing.T) {
+	for range 30 {
+		p := parsed(t, "base: janet\ncascade: {Resolved: {report: rejected}}\nwith: {resolution: {values: {Resolved: no response from customer}}}")
+		require.Equal(t, incident.Status("rejected"), p.Cascade["resolved"][incident.KindReport])
+		require.Equal(t, workflow.Default().Cascade["resolved"][incident.KindBlock], p.Cascade["resolved"][incident.KindBlock], "the rest stays")
+		require.NotContains(t, p.Cascade, incident.Status("Resolved"))
+		r, _ := p.Rule("resolution")
+		require.Equal(t, "no response from customer", r.Params.(workflow.Resolution).Values["resolved"])
+	}
+}
