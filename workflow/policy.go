@@ -27,8 +27,8 @@ type Policy struct {
 	// somebody asks for them (JANET 3.6): of all kinds that have them, or of none.
 	Hidden map[incident.Kind][]incident.Status
 
-	// Tags are the names in subject tags, the first of which is written; empty: the
-	// desk's configuration says.
+	// Tags are the names in subject tags, the first of which is written, unless the
+	// desk's configuration has a tag of its own.
 	Tags []string
 
 	MailTrust        MailTrust

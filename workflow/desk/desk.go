@@ -103,9 +103,9 @@ func New(store storage.Store, config Config) (*Desk, error) {
 	switch {
 	case config.Tag.Name == "" && len(config.Policy.Tags) > 0:
 		config.Tag = mail.Tag{Name: config.Policy.Tags[0], Former: config.Policy.Tags[1:]}
-	case config.Tag.Name != "" && len(config.Policy.Tags) == 0:
-		policy := *config.Policy // its rules have to know our tag from those of others
-		policy.Tags = append([]string{config.Tag.Name}, config.Tag.Former...)
+	case config.Tag.Name != "":
+		policy := *config.Policy // its rules have to know our tags from those of others
+		policy.Tags = slices.Concat([]string{config.Tag.Name}, config.Tag.Former, policy.Tags)
 		config.Policy = &policy
 	}
 	if config.Now == nil {

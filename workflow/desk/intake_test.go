@@ -340,3 +340,17 @@ type failing struct {
 }
 
 func (f failing) Update(context.Context, func(context.Context, storage.Tx) error) error { return f.err }
+
+// The desk's own tag is no foreign one, whether the desk or its policy names it.
+func TestOwnTagsAreNotForeign(t *testing.T) {
+	w := newWorld(t, janet, func(c *desk.Config) {
+		policy := *c.Policy
+		policy.Tags = []string{"Old Name"}
+		c.Policy = &policy
+	})
+	inv := w.child(incident.KindInvestigation, w.incident())
+	w.receive("bob@example.org", tagged(inv)+" [Old Name #7] [Other #9]", "")
+	ticket, err := w.alice.Ticket(ctx, inv)
+	require.NoError(t, err)
+	require.Equal(t, "Scan [Other #9]", ticket.Subject)
+}
