@@ -129,6 +129,18 @@ func (o Observable) Network() (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
+// ParseObservable takes a value for the first kind that it fits: address, prefix,
+// CVE id, mail address, URL, host name. The error says that it fits none. Hashes
+// are not told from host names: name their kind ([NewObservable]).
+func ParseObservable(value string, role Role) (Observable, error) {
+	for _, kind := range []ObservableKind{Address, Prefix, CVE, MailAddress, URL, Host} {
+		if o, err := NewObservable(kind, value, role); err == nil {
+			return o, nil
+		}
+	}
+	return Observable{}, fmt.Errorf("incident: %q is no observable: allowed are addresses, networks, host names, mail addresses, URLs and CVE ids", value)
+}
+
 // Same reports whether both name the same thing, whatever its role.
 func (o Observable) Same(other Observable) bool {
 	return o.Kind == other.Kind && o.Value == other.Value

@@ -29,7 +29,9 @@ func open(c *call, flags *flag.FlagSet) action {
 	collect(flags, "requestor", "`address` of who reported it, or whom we ask; repeatable", &command.Requestors, parseParty)
 	collect(flags, "cc", "`address` that gets copies, repeatable", &command.Cc, parseParty)
 	collect(flags, "contact", "`address` of somebody to turn to, repeatable", &command.Contacts, parseParty)
-	collect(flags, "observable", "`address`, network, host name or the like that it is about, repeatable", &command.Observables, parseObservable)
+	collect(flags, "observable", "`address`, network, host name or the like that it is about, repeatable", &command.Observables, func(s string) (incident.Observable, error) {
+		return incident.ParseObservable(s, incident.RoleUnknown)
+	})
 	flags.Func("from", "`number` of a ticket to make it from: what is left out is taken from there", func(s string) (err error) {
 		command.From, err = incident.ParseID(s)
 		return err
@@ -72,18 +74,6 @@ func (d doing) prefill(ctx context.Context, command workflow.Open) error {
 	}
 	_, err = fmt.Fprintf(d.stdout, "%s\n", text)
 	return err
-}
-
-// parseObservable takes what it is for the first kind that it fits.
-func parseObservable(s string) (incident.Observable, error) {
-	for _, kind := range []incident.ObservableKind{
-		incident.Address, incident.Prefix, incident.CVE, incident.MailAddress, incident.URL, incident.Host,
-	} {
-		if o, err := incident.NewObservable(kind, s, incident.RoleUnknown); err == nil {
-			return o, nil
-		}
-	}
-	return incident.Observable{}, fmt.Errorf("%q is no observable: allowed are addresses, networks, host names, mail addresses, URLs and CVE ids", s)
 }
 
 func edit(c *call, flags *flag.FlagSet) action {

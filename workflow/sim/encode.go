@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"net/netip"
 	"reflect"
 	"slices"
 	"strconv"
@@ -317,7 +316,7 @@ func party(s string) incident.Party {
 func observable(s string) (incident.Observable, error) {
 	words := strings.Fields(s)
 	if len(words) == 1 {
-		words = []string{string(kindOf(words[0])), words[0]}
+		return incident.ParseObservable(words[0], incident.RoleUnknown)
 	}
 	if len(words) < 2 || len(words) > 3 {
 		return incident.Observable{}, fmt.Errorf("%q is no observable: allowed are \"address 192.0.2.7 source\", 192.0.2.7", s)
@@ -327,24 +326,6 @@ func observable(s string) (incident.Observable, error) {
 		o.Role = incident.Role(words[2])
 	}
 	return o, nil
-}
-
-func kindOf(value string) incident.ObservableKind {
-	if _, err := netip.ParseAddr(value); err == nil {
-		return incident.Address
-	}
-	if _, err := netip.ParsePrefix(value); err == nil {
-		return incident.Prefix
-	}
-	switch {
-	case strings.Contains(value, "://"):
-		return incident.URL
-	case strings.Contains(value, "@"):
-		return incident.MailAddress
-	case strings.HasPrefix(strings.ToUpper(value), "CVE-"):
-		return incident.CVE
-	}
-	return incident.Host
 }
 
 // list names the keys of a map.
