@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"strings"
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/workflow/desk"
@@ -71,12 +70,15 @@ func answered(a desk.RuleAnswer) string {
 	switch {
 	case !a.Woken:
 		return "does not look at such records"
-	case len(a.Commands) > 0:
-		var names []string
+	case a.Fired:
+		text := "fired: " + a.Why
 		for _, command := range a.Commands {
-			names = append(names, fmt.Sprintf("%s on #%s", command.Name(), command.Target()))
+			text += fmt.Sprintf("; %s on #%s", command.Name(), command.Target())
 		}
-		return "fired: " + a.Why + ": " + strings.Join(names, ", ")
+		for _, command := range a.Offers {
+			text += "; proposed to " + command.Name()
+		}
+		return text
 	case a.Why != "":
 		return "did not fire: " + a.Why
 	}

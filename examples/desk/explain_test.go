@@ -31,7 +31,7 @@ func TestExplain(t *testing.T) {
 	rules := b.ok("explain", "1", "--record", "2")
 	require.Contains(t, rules, "close-children: does not look at such records\n")
 	require.Contains(t, rules, "reopen-on-reply: did not fire: the record is not what it is about\n")
-	require.Contains(t, b.ok("explain", "1", "--record", "6", "--rule", "due-after-reply"), "fired: we wrote 7 days before: set-due on #1")
+	require.Contains(t, b.ok("explain", "1", "--record", "6", "--rule", "due-after-reply"), "fired: we wrote 7 days before; set-due on #1")
 	require.Contains(t, b.refused(exitUsage, "explain", "1", "--record", "6", "--rule", "none"), `has no rule "none"`)
 	require.Contains(t, b.refused(exitRefused, "explain", "1", "colour"), "allowed are due, status, owner, constituency, thread, mail")
 	require.Contains(t, b.refused(exitRefused, "explain", "99"), "there is no ticket 99")

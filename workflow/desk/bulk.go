@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
 )
 
@@ -34,7 +35,8 @@ func (s *Session) Bulk(ctx context.Context, commands ...workflow.Command) []Bulk
 // [workflow.Policy.Prefill]. Errors: [*workflow.NoTicketError],
 // [*workflow.ArgumentError], those of the store.
 func (s *Session) Prefill(ctx context.Context, c workflow.Open) (filled workflow.Open, err error) {
-	err = s.reading(ctx, func(ctx context.Context, r *run) error {
+	err = s.view(ctx, func(ctx context.Context, reader storage.Reader) error {
+		r := s.desk.newRun(s.actor, s.scope, [32]byte{}, reader)
 		asks := r.policy.Asks(incident.Ticket{}, c)
 		if err := r.checkVisible(ctx, asks); err != nil {
 			return err

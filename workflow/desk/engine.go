@@ -330,9 +330,11 @@ func (r *run) react(ctx context.Context, changes []workflow.Change) error {
 			if err != nil {
 				return fmt.Errorf("rule %s: %w", rule.Name, err)
 			}
-			if err := r.offer(ctx, verdict.Offers); err != nil {
+			offers, err := r.shown(ctx, verdict.Offers)
+			if err != nil {
 				return err
 			}
+			r.offers = append(r.offers, offers...)
 			if len(verdict.Commands) > 0 {
 				reactions = append(reactions, reaction{rule, ch, verdict.Commands})
 			} else if verdict.Why != "" && len(verdict.Offers) == 0 {
@@ -364,9 +366,8 @@ func (r *run) react(ctx context.Context, changes []workflow.Change) error {
 	return nil
 }
 
-// offer keeps the commands that a rule proposes, but for those that name tickets
-// which the actor may not see.
-func (r *run) offer(ctx context.Context, commands []workflow.Command) error {
+// shown leaves out the commands that name tickets which the actor may not see.
+func (r *run) shown(ctx context.Context, commands []workflow.Command) (list []workflow.Command, err error) {
 	for _, c := range commands {
 		asks := r.policy.Asks(incident.Ticket{}, c)
 		if id := c.Target(); id != incident.Desk {
@@ -378,11 +379,11 @@ func (r *run) offer(ctx context.Context, commands []workflow.Command) error {
 			continue
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		r.offers = append(r.offers, c)
+		list = append(list, c)
 	}
-	return nil
+	return list, nil
 }
 
 func (r *run) test(ctx context.Context, rule workflow.Rule, ch workflow.Change) (verdict workflow.Verdict, err error) {

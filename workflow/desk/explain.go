@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -90,7 +91,7 @@ func (e *UnknownTopicError) Error() string {
 // constituency, has its newest message, or what became of its newest mail: the
 // record that made it so, the rule and the record behind that one, and so on back
 // to what somebody did. [Session.Replay] says of a single record what every rule
-// said to it. It reads the history of each ticket of the chain.
+// said to it. It reads the history of the ticket, and one record for each step before.
 //
 // Errors: [*UnknownTopicError], [*workflow.NoTicketError], those of the store.
 func (s *Session) Explain(ctx context.Context, id incident.ID, topic Topic) (*Explanation, error) {
@@ -267,12 +268,6 @@ func (e *Explanation) paragraph(t incident.Ticket) string {
 // opening says what is to be explained.
 func (e *Explanation) opening(t incident.Ticket) string {
 	subject := fmt.Sprintf("The %s %s", t.Kind, tag(t.ID))
-	value := func(v, none string) string {
-		if v == "" {
-			return none
-		}
-		return v
-	}
 	switch e.Topic {
 	case TopicDue:
 		switch {
@@ -285,9 +280,9 @@ func (e *Explanation) opening(t incident.Ticket) string {
 	case TopicStatus:
 		return fmt.Sprintf("%s is %s.", subject, t.Status)
 	case TopicOwner:
-		return fmt.Sprintf("%s is owned by %s.", subject, value(string(t.Owner), "nobody"))
+		return fmt.Sprintf("%s is owned by %s.", subject, cmp.Or(string(t.Owner), "nobody"))
 	case TopicConstituency:
-		return fmt.Sprintf("%s is of %s.", subject, value(t.Constituency, "no constituency"))
+		return fmt.Sprintf("%s is of %s.", subject, cmp.Or(t.Constituency, "no constituency"))
 	case TopicThread:
 		if len(e.Steps) == 0 {
 			return subject + " has no message that came in."

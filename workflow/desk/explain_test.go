@@ -110,6 +110,30 @@ func TestExplainHides(t *testing.T) {
 	require.Contains(t, e.Text, "on a ticket that you may not see")
 	_, err = w.desk.As("handler:eve").Replay(ctx, report, 1)
 	require.ErrorIs(t, err, storage.ErrNotFound)
+
+	// Closing the incident closed the report, which eve is not told.
+	closed := w.do(workflow.Resolve{Ticket: inc}).Records
+	at := closed[slices.IndexFunc(closed, func(r incident.Record) bool { return r.Ticket == inc && r.Type == "moved" })].Version
+	for _, session := range []*desk.Session{w.alice, w.desk.As("handler:eve")} {
+		answers, err := session.Replay(ctx, inc, at)
+		require.NoError(t, err)
+		answer := answers[slices.IndexFunc(answers, func(a desk.RuleAnswer) bool { return a.Rule == "close-children" })]
+		require.True(t, answer.Fired)
+		require.Equal(t, session == w.alice, len(answer.Commands) > 0)
+	}
+}
+
+// A rule that proposes something has fired.
+func TestReplayTellsOffers(t *testing.T) {
+	w := newWorld(t, janet)
+	block := w.do(workflow.Open{Kind: incident.KindBlock, Subject: "Scanner", Parents: []incident.ID{w.incident()},
+		Contacts: []incident.Party{{Address: "site@example.org"}}}).Opened[0]
+	answers, err := w.alice.Replay(ctx, block, 1)
+	require.NoError(t, err)
+	answer := answers[slices.IndexFunc(answers, func(a desk.RuleAnswer) bool { return a.Rule == "offer-block-notice" })]
+	require.True(t, answer.Fired)
+	require.Empty(t, answer.Commands)
+	require.Len(t, answer.Offers, 1)
 }
 
 // Asked again, rules say what they said: every command that a rule gave, and every

@@ -14,8 +14,9 @@ import (
 type RuleAnswer struct {
 	Rule     string             `json:"rule"`
 	Woken    bool               `json:"woken"` // the rule looks at records of this type
-	Fired    bool               `json:"fired"`
-	Commands []workflow.Command `json:"-"` // that it wanted
+	Fired    bool               `json:"fired"` // it wanted or proposed something
+	Commands []workflow.Command `json:"-"`     // that it wanted; without those about tickets that the actor may not see
+	Offers   []workflow.Command `json:"-"`     // that it proposed; the same
 	Why      string             `json:"why,omitempty"`
 }
 
@@ -54,8 +55,19 @@ func (s *Session) Replay(ctx context.Context, id incident.ID, version uint64) (a
 		return nil, err
 	}
 	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
-		answers, err = s.desk.replay(ctx, r, policy, id, version)
-		return err
+		if answers, err = s.desk.replay(ctx, r, policy, id, version); err != nil {
+			return err
+		}
+		now := s.desk.newRun(s.actor, s.scope, [32]byte{}, r)
+		for i, answer := range answers {
+			if answers[i].Commands, err = now.shown(ctx, answer.Commands); err != nil {
+				return err
+			}
+			if answers[i].Offers, err = now.shown(ctx, answer.Offers); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return answers, err
 }
@@ -90,7 +102,8 @@ func (d *Desk) replay(ctx context.Context, r storage.Reader, policy *workflow.Po
 			if err != nil {
 				return nil, fmt.Errorf("rule %s: %w", rule.Name, err)
 			}
-			answer.Commands, answer.Why, answer.Fired = verdict.Commands, verdict.Why, len(verdict.Commands) > 0
+			answer.Commands, answer.Offers, answer.Why = verdict.Commands, verdict.Offers, verdict.Why
+			answer.Fired = len(answer.Commands)+len(answer.Offers) > 0
 		}
 		answers = append(answers, answer)
 	}

@@ -215,13 +215,6 @@ func (d *Desk) announce(ctx context.Context, calls []CommandCall, records []inci
 	}
 }
 
-// reading runs fn on a draft that is not kept.
-func (s *Session) reading(ctx context.Context, fn func(context.Context, *run) error) error {
-	return s.view(ctx, func(ctx context.Context, reader storage.Reader) error {
-		return fn(ctx, s.desk.newRun(s.actor, s.scope, [32]byte{}, reader))
-	})
-}
-
 // view runs fn on a snapshot.
 func (s *Session) view(ctx context.Context, fn func(context.Context, storage.Reader) error) error {
 	return s.desk.store.View(ctx, fn)
