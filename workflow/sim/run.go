@@ -26,8 +26,7 @@ type Result struct {
 // configuration or the policy, and comes with the traces so far.
 func Run(ctx context.Context, store storage.Store, script *Script, config Config) (*Result, error) {
 	result := &Result{}
-	if len(script.Steps) > 0 && script.Steps[0].is("policy") {
-		name := script.Steps[0].Calls[0].Args[0].Values[0]
+	if name := script.Policy(); name != "" {
 		if config.Policies == nil {
 			config.Policies = workflow.Preset
 		}

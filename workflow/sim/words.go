@@ -241,7 +241,7 @@ func (w listWord) play(ctx context.Context, p *player, s Step) (o outcome, err e
 	return o, nil
 }
 
-// play writes what a service agreement says about a ticket.
+// play writes why something about a ticket is as it is.
 func (w explainWord) play(ctx context.Context, p *player, s Step) (o outcome, err error) {
 	e, err := p.session(s).Explain(ctx, w.Ticket, desk.Topic(w.What))
 	if err != nil {
@@ -257,11 +257,17 @@ func (w explainWord) play(ctx context.Context, p *player, s Step) (o outcome, er
 			o.lines = append(o.lines, "  "+why)
 		}
 	}
+	for _, step := range e.Skipped {
+		o.lines = append(o.lines, fmt.Sprintf("since then %s v%d %s", p.of(step.Record.Ticket), step.Record.Version, step.Words))
+	}
 	for _, row := range e.Outgoing {
 		o.lines = append(o.lines, fmt.Sprintf("  mail to %s: %s", row.To, row.Status))
 	}
 	for _, miss := range e.Misses {
 		o.lines = append(o.lines, fmt.Sprintf("  not %s at %s v%d: %s", miss.Rule, p.of(miss.Ticket), miss.Version, miss.Why))
+	}
+	if e.Hidden > 0 {
+		o.lines = append(o.lines, "  the rest is on a ticket that may not be seen")
 	}
 	if len(o.lines) == 0 {
 		o.lines = []string{none}
