@@ -70,7 +70,7 @@ func (c *call) adopt(ctx context.Context, name string) error {
 		return err
 	}
 	defer w.Close()
-	adopted, err := desk.Adopt(ctx, w.store, c.actor(), desk.DocumentPolicy, p.Name, text, desk.Config{Now: c.now})
+	adopted, err := desk.Adopt(ctx, w.store, c.actor(), desk.DocumentPolicy, p.Name, text, desk.Config{Now: c.now, Policy: w.desk.Policy()})
 	if err != nil {
 		return err
 	}

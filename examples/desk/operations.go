@@ -47,15 +47,20 @@ func reject(c *call, flags *flag.FlagSet) action {
 		for _, id := range ids {
 			commands = append(commands, workflow.Reject{Ticket: id, Text: *text, Steal: *steal})
 		}
-		if *d.preview {
-			return d.do(ctx, commands...)
-		}
 		w, err := d.open(ctx, setting{})
 		if err != nil {
 			return err
 		}
 		defer w.Close()
-		return d.bulk(w.me.Bulk(ctx, commands...))
+		if !*d.preview {
+			return d.bulk(w.me.Bulk(ctx, commands...))
+		}
+		var results []desk.BulkResult
+		for _, command := range commands {
+			result, err := w.me.Preview(ctx, command)
+			results = append(results, desk.BulkResult{Command: command, Result: result, Err: err})
+		}
+		return d.bulk(results)
 	}
 }
 

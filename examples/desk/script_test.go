@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,6 +58,12 @@ func TestAdopt(t *testing.T) {
 	require.Contains(t, b.ok("move", "1", "stalled"), "status open -> stalled")
 	require.Contains(t, b.ok("show", "1", "--json"), `"policy":1`)
 	require.Equal(t, "the desk works by version 2 of its policy, janet\n", b.ok("policy", "adopt", "janet"))
+	db, err := sql.Open("sqlite", b.db)
+	require.NoError(t, err)
+	defer db.Close()
+	var under int
+	require.NoError(t, db.QueryRow("SELECT policy FROM records WHERE ticket = 0 AND version = 2").Scan(&under))
+	require.Equal(t, 1, under, "the second was adopted under the first")
 	require.Contains(t, b.refused(exitRefused, "open", "incident", "--subject", "Scan"), "must have Classification")
 	require.Contains(t, b.ok("open", "incident", "--subject", "Scan", "--policy", "rtir"), "incident opened as open", "for this once")
 	require.NoError(t, os.WriteFile(ours, []byte("name: ours\nbase: nothing\n"), 0o600))
