@@ -110,6 +110,13 @@ func TestReferrals(t *testing.T) {
 		require.Equal(t, noted, answer.Referral, "only configured servers are asked")
 		require.Empty(t, answer.Abuse(), "of a network that another registry has got")
 	}
+	iana := "% IANA WHOIS server\n\nrefer:        whois.example.org\n\n%s\norganisation: Example registry\nstatus:       ALLOCATED\n\nwhois:        whois.example.org\n\nsource:       IANA\n"
+	for q, block := range map[lookup.Question]string{address("192.0.2.7"): "inetnum:      192.0.0.0 - 192.255.255.255", {AS: 64500}: "as-block:     64500-64510"} {
+		root := serve(t, says(strings.Replace(iana, "%s", block, 1)))
+		answer, err := client(t, whois.Config{Servers: []whois.Server{{Name: "whois.iana.example", Address: root, Networks: true}, target}}).Ask(t.Context(), q)
+		require.NoError(t, err, q)
+		require.Equal(t, []string{"abuse@example.org"}, answer.Abuse(), q)
+	}
 	knows := serve(t, says("Domain Name: example.org\nRegistrar WHOIS Server: whois.example.org\nRegistrar Abuse Contact Email: enough@example.net\n"))
 	answer, err := ask(whois.Server{Name: "first", Address: knows}, target)
 	require.NoError(t, err)

@@ -2,6 +2,7 @@ package whois_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/airtight-csirt/airtight/adapters/whois"
+	"github.com/airtight-csirt/airtight/lookup"
 )
 
 func corpus(t testing.TB, parts ...string) string {
@@ -69,6 +71,24 @@ func TestCorpusAbuse(t *testing.T) {
 		t.Logf("%s: %d of %d answers right", folder, right, len(expected.Files))
 		require.NotEmpty(t, expected.Files)
 	}
+}
+
+// TestCorpusUnknown reads the answers of registries that know no such domain.
+func TestCorpusUnknown(t *testing.T) {
+	names, err := filepath.Glob(corpus(t, "likexian", "notfound", "*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	right := 0
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		require.NoError(t, err)
+		if _, err := whois.Parse(data, nil); !errors.Is(err, lookup.ErrUnknown) {
+			t.Errorf("%s: err %v", filepath.Base(name), err)
+			continue
+		}
+		right++
+	}
+	t.Logf("%d of %d answers say that there is no such domain", right, len(names))
 }
 
 func equal(a, b []string) bool {

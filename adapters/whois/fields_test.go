@@ -35,6 +35,7 @@ func TestCorpusFields(t *testing.T) {
 	}{
 		{"likexian/noterror", 0.96, func(p string) string { return strings.TrimSuffix(p, ".json") }, likexian},
 		{"phpwhois/Tld", 0.95, func(p string) string { return strings.TrimSuffix(p, "json") + "txt" }, phpwhois},
+		{"phpwhois/Asn", 1, func(p string) string { return strings.TrimSuffix(p, "json") + "txt" }, phpwhoisASN},
 		{"pywhois/expected", 0.92, func(p string) string {
 			return filepath.Join(filepath.Dir(filepath.Dir(p)), "whois", filepath.Base(p))
 		}, pywhois},
@@ -92,6 +93,9 @@ func fields(r lookup.Registration, err error) twin {
 	for _, s := range r.Status {
 		s, _, _ = strings.Cut(s, " http")
 		f["status"] = append(f["status"], strings.TrimSpace(s))
+	}
+	for _, as := range r.Origins {
+		f["origins"] = append(f["origins"], lookup.Question{AS: as}.String())
 	}
 	for name, day := range map[string]time.Time{"created": r.Created, "changed": r.Changed, "until": r.Until} {
 		if !day.IsZero() {
@@ -159,6 +163,12 @@ func phpwhois(v map[string]any) twin {
 	f.putDay("created", v["creationDate"])
 	f.putDay("changed", v["updatedDate"])
 	f.putDay("until", v["expirationDate"])
+	return f
+}
+
+func phpwhoisASN(v map[string]any) twin {
+	f := twin{}
+	f.put("origins", v["asn"])
 	return f
 }
 

@@ -150,13 +150,21 @@ func (o object) first(keys ...string) string {
 func objects(a answer, r *lookup.Registration) {
 	var list []object
 	for i, e := range a.entries {
-		if i == 0 || e.block != a.entries[i-1].block {
+		first := i == 0 || e.block != a.entries[i-1].block
+		switch e.key {
+		case "inetnum", "inet6num", "route", "route6": // QUIRK: some have a warning in front, with no empty line
+			first = true
+		}
+		if first {
 			list = append(list, nil)
 		}
 		list[len(list)-1] = append(list[len(list)-1], e)
 	}
-	var main object
+	var main, route object
 	for _, o := range list {
+		if to := referral(o.first("refer")); to != "" && r.Referral == "" {
+			r.Referral = to // of IANA, in front of the network
+		}
 		switch o[0].key {
 		case "inetnum", "inet6num", "aut num":
 			one := lookup.Registration{Handle: field(o[0].value)}
@@ -167,10 +175,15 @@ func objects(a answer, r *lookup.Registration) {
 			}
 		case "route", "route6":
 			origins(r, o.first("origin"))
+			if route == nil {
+				route = o
+			}
 		}
 	}
 	if main == nil {
-		main = list[0]
+		if main = route; main == nil {
+			main = list[0]
+		}
 		r.Handle = field(main[0].value)
 	}
 	if main[0].key == "aut num" || main.first("aut num") != "" {

@@ -118,7 +118,7 @@ func says(text string) verdict {
 		denied: {"no match", "not found", "no entries found", "no entry found", "no data found", "no such domain", "nothing found", "no object",
 			"not registered", "not exist", "is free", "is available", "available for", "no found", "not been registered", "no information",
 			"error:101", "not in database", "no record", "unknown domain", "domain unknown", "available", "no existe", "no se encuentra",
-			"not assigned", "not allocated", "not match", "nincs talalat"},
+			"not assigned", "not allocated", "not match", "nincs talalat", "returned 0 objects", "name not known"},
 		refused: {"limit exceeded", "quota", "too many", "rate limit", "access denied", "error:201", "exceeded", "excessive querying",
 			"try again later", "cannot be processed", "server is busy", "temporarily unavailable", "connection refused", "blacklisted",
 			"maximum number of queries"},

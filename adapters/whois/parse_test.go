@@ -91,6 +91,13 @@ func TestSmallestNetwork(t *testing.T) {
 	require.False(t, parse(t, "inetnum: 192.0.2.9 - 2001:db8::1\nnetname: X\n").First.IsValid())
 }
 
+// TestRouteOnly reads an answer of a routing registry, a warning in front.
+func TestRouteOnly(t *testing.T) {
+	r := parse(t, "Warning: flags are not known here.\nroute: 192.0.2.0/24\ndescr: Example Org\norigin: AS64500\n\nroute: 198.51.100.0/24\norigin: AS64501\n")
+	require.Equal(t, "192.0.2.0/24 Example Org", r.Handle+" "+r.Organisation)
+	require.Equal(t, []uint32{64500, 64501}, r.Origins)
+}
+
 // TestLongAnswer reads 10,000 lines and says that there are more, and names each contact once.
 func TestLongAnswer(t *testing.T) {
 	network := "inetnum: 192.0.2.0 - 192.0.2.255\nnetname: EXAMPLE\n"
@@ -152,6 +159,8 @@ func TestVerdict(t *testing.T) {
 		"Domain not found.\n\nToo many queries are throttled.\n": true,
 		"Lookup quota exceeded\nThe domain may be available.\n":  false,
 		"%ERROR:201: access denied for 192.0.2.1\n":              false,
+		"% This query returned 0 objects.\n":                     true,
+		"Domain name not known in this registry\n":               true,
 		"Welcome to the whois server\n":                          false,
 		"":                                                       false,
 	} {
