@@ -23,7 +23,7 @@ type RegistriesConfig struct {
 	// Registries are not asked about what it knows. Nil knows nothing.
 	Directory func(netip.Addr, ...uint32) (Known, bool)
 
-	Timeout    time.Duration // for a question, all servers together; default 30 seconds
+	Timeout    time.Duration // for a question, all servers together, in equal parts; default 30 seconds
 	Concurrent int           // questions at a time, more wait; default 8
 	Waiting    int           // questions that may wait, more are ErrBusy at once; default 1000
 	Keep       time.Duration // how long an answer is remembered; default 24 hours
@@ -176,17 +176,21 @@ func (r *Registries) fetch(ctx context.Context, e *remembered) {
 	}
 }
 
-// first asks one registry after the other.
+// first asks one registry after the other; each leaves those behind it an equal
+// part of the time.
 func (r *Registries) first(ctx context.Context, q Question) (Registration, error) {
 	var best Registration
 	var failed []error
 	answered, unknown := false, false
-	for _, registry := range r.config.Registries {
+	end, _ := ctx.Deadline()
+	for i, registry := range r.config.Registries {
 		if err := ctx.Err(); err != nil {
 			failed = append(failed, err)
 			break
 		}
-		got, err := registry.Ask(ctx, q)
+		part, cancel := context.WithTimeout(ctx, time.Until(end)/time.Duration(len(r.config.Registries)-i))
+		got, err := registry.Ask(part, q)
+		cancel()
 		switch {
 		case errors.Is(err, ErrUnknown):
 			unknown = true

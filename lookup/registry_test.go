@@ -152,7 +152,6 @@ func TestQuestions(t *testing.T) {
 	require.False(t, ok)
 }
 
-// TestMemory remembers answers, that there is none, and failures, each for its time.
 func TestDomainsOfAQuestion(t *testing.T) {
 	q := lookup.Question{Domain: "www.example.org"}
 	require.Equal(t, []string{"www.example.org", "example.org", "org", ""}, slices.Collect(q.Domains()))
@@ -163,6 +162,7 @@ func TestDomainsOfAQuestion(t *testing.T) {
 	}
 }
 
+// TestMemory remembers answers, that there is none, and failures, each for its time.
 func TestMemory(t *testing.T) {
 	for name, test := range map[string]struct {
 		err  error
@@ -249,6 +249,22 @@ func TestSlowRegistry(t *testing.T) {
 		require.Equal(t, 30*time.Second, time.Since(start))
 		require.EqualValues(t, 5, busy.Load())
 		require.EqualValues(t, 2, most.Load())
+	})
+}
+
+// TestSlowFirst leaves the second registry its part of the time, however slow the first is.
+func TestSlowFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &registry{ask: func(ctx context.Context, _ lookup.Question) (lookup.Registration, error) {
+			<-ctx.Done()
+			return lookup.Registration{}, ctx.Err()
+		}}
+		r := registries(t, lookup.RegistriesConfig{Registries: []lookup.Registry{slow, says("whois", nil, "a@example.org")}})
+		start := time.Now()
+		answer, err := r.Ask(t.Context(), lookup.Question{AS: 1})
+		require.NoError(t, err)
+		require.Equal(t, []string{"a@example.org"}, answer.Abuse())
+		require.Equal(t, 15*time.Second, time.Since(start), "half of the 30 seconds")
 	})
 }
 
