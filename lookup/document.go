@@ -198,7 +198,7 @@ func (c Change) String() string {
 // Diff says what differs between two documents, in the order of the new one;
 // what is no more comes last. The order of rows is no difference, save that of contacts.
 func Diff(old, new Document) []Change {
-	before, _ := old.lines()
+	before, gone := old.lines()
 	after, order := new.lines()
 	var changes []Change
 	for _, what := range order {
@@ -206,8 +206,7 @@ func Diff(old, new Document) []Change {
 			changes = append(changes, Change{what, before[what], after[what]})
 		}
 	}
-	_, order = old.lines()
-	for _, what := range order {
+	for _, what := range gone {
 		if _, ok := after[what]; !ok {
 			changes = append(changes, Change{what, before[what], ""})
 		}
@@ -217,19 +216,17 @@ func Diff(old, new Document) []Change {
 
 // lines describes every row of the document.
 func (doc Document) lines() (lines map[string]string, order []string) {
-	lines = make(map[string]string)
+	rows := make(map[string][]string) // several for a contact with several roles
 	add := func(what string, words ...string) {
 		words = slices.DeleteFunc(words, func(w string) bool { return w == "" })
 		text := strings.Join(words, ", ")
 		if text == "" {
 			text = "there"
 		}
-		if earlier, ok := lines[what]; ok {
-			text = earlier + "; " + text // a contact with several roles
-		} else {
+		if rows[what] == nil {
 			order = append(order, what)
 		}
-		lines[what] = text
+		rows[what] = append(rows[what], text)
 	}
 	if doc.Version != 0 {
 		add("version", strconv.FormatUint(uint64(doc.Version), 10))
@@ -263,6 +260,10 @@ func (doc Document) lines() (lines map[string]string, order []string) {
 			owner = "excepted"
 		}
 		add(what, owner, named("label", e.Label))
+	}
+	lines = make(map[string]string, len(rows))
+	for what, texts := range rows {
+		lines[what] = strings.Join(texts, "; ")
 	}
 	return lines, order
 }

@@ -1,10 +1,12 @@
 package lookup
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -120,6 +122,23 @@ func TestCSV(t *testing.T) {
 	assert.Equal(t, []Constituency{{Name: "a", Title: "A"}, {Name: "b"}}, doc.Constituencies, "the same again is no other word")
 	_, err = ParseCSV(endless{})
 	assert.ErrorContains(t, err, "67108864")
+}
+
+// TestManyContacts imports a constituency with very many contacts: the square of
+// their number would take many minutes.
+func TestManyContacts(t *testing.T) {
+	const n = 100_000
+	var text strings.Builder
+	text.WriteString("constituency,address,role\n")
+	for i := range n {
+		fmt.Fprintf(&text, "a,x%d@example.org,\na,one@example.org,role%d\n", i, i)
+	}
+	start := time.Now()
+	doc, err := ParseCSV(strings.NewReader(text.String()))
+	require.NoError(t, err)
+	require.Len(t, doc.Constituencies[0].Contacts, 2*n)
+	require.Len(t, Diff(Document{}, doc), n+2)
+	require.Less(t, time.Since(start), time.Minute)
 }
 
 func TestImport(t *testing.T) {

@@ -95,7 +95,7 @@ func ParseCSV(r io.Reader) (Document, error) {
 	if !slices.Contains(head, "constituency") {
 		return Document{}, errors.New("lookup: directory: there is no column constituency")
 	}
-	t := table{at: make(map[string]int)}
+	t := table{at: make(map[string]int), contacts: make(map[contactKey]Contact)}
 	for {
 		record, err := c.Read()
 		if errors.Is(err, io.EOF) {
@@ -119,9 +119,13 @@ func ParseCSV(r io.Reader) (Document, error) {
 
 // table gathers the rows of a CSV file.
 type table struct {
-	doc Document
-	at  map[string]int // of constituencies, by name
+	doc      Document
+	at       map[string]int // of constituencies, by name
+	contacts map[contactKey]Contact
 }
+
+// contactKey is what a contact is told by from others: one address may have several roles.
+type contactKey struct{ constituency, address, telephone, role string }
 
 func (t *table) row(get func(column string) string) error {
 	e := Entry{Constituency: get("constituency"), Label: get("label")}
@@ -164,15 +168,14 @@ func (t *table) row(get func(column string) string) error {
 	if p.Address == "" && p.Telephone == "" {
 		return errors.Join(err, settle(&c.Language, "language", p.Language), settle(&c.Service, "service", p.Service))
 	}
-	for _, q := range c.Contacts {
-		if q == p {
-			return err
-		}
-		if q.Address == p.Address && q.Telephone == p.Telephone && q.Role == p.Role {
-			return errors.Join(err, fmt.Errorf("contact %s of %s differs from an earlier row", incident.Clean(p.Address+p.Telephone), c.Name))
-		}
+	key := contactKey{c.Name, p.Address, p.Telephone, p.Role}
+	switch earlier, twice := t.contacts[key]; {
+	case !twice:
+		t.contacts[key] = p
+		c.Contacts = append(c.Contacts, p)
+	case earlier != p:
+		return errors.Join(err, fmt.Errorf("contact %s of %s differs from an earlier row", incident.Clean(p.Address+p.Telephone), c.Name))
 	}
-	c.Contacts = append(c.Contacts, p)
 	return err
 }
 
