@@ -148,6 +148,10 @@ type Match struct {
 	Version      uint32        // of the document
 }
 
+// Known reports whether an entry decided: otherwise it is the default's, for
+// want of one or because the observable is excepted, and a registry may say more.
+func (m Match) Known() bool { return m.Entry.Constituency != "" }
+
 // Network returns the entry of the longest network around an address, nil if
 // there is none, as the document has it: without [Config.Network]. It allocates
 // nothing; the entry is not to be changed.

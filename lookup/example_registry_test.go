@@ -29,10 +29,10 @@ func ExampleRegistries_Host() {
 		panic(err)
 	}
 	answer := registries.Host(context.Background(), netip.MustParseAddr("192.0.2.7"))
-	fmt.Println(answer.Network, answer.NetworkName, answer.Contacts[0].Addresses)
+	fmt.Println(answer.Network, answer.NetworkName, answer.Contacts[0].Address)
 	answer = registries.Host(context.Background(), netip.MustParseAddr("198.51.100.7"))
 	fmt.Println(answer.Missing)
 	// Output:
-	// 192.0.2.0/24 EXAMPLE-NET [abuse@example.org]
+	// 192.0.2.0/24 EXAMPLE-NET abuse@example.org
 	// [lookup: not registered: 198.51.100.7]
 }

@@ -260,16 +260,8 @@ type HostAnswer struct {
 	Origins      []Origin
 	Network      netip.Prefix // smallest known around the address; zero where a registry's range is no prefix
 	NetworkName  string
-	Constituency string            // empty when the directory has none: then Registration says whose it is
-	Contacts     []RegistryContact // whom to tell: those of the constituency, else the registry's for abuse
-	Registration Registration      // zero when the constituency is known
-	Missing      []error           // what could not be found out
-}
-
-// Known is what a directory says of an address.
-type Known struct {
-	Network      netip.Prefix
-	NetworkName  string
-	Constituency string
-	Contacts     []RegistryContact
+	Match        Match        // what the directory says; zero without one
+	Contacts     []Contact    // whom to tell: those of the constituency, not to be changed, else the registry's for abuse
+	Registration Registration // zero when the directory knows the address
+	Missing      []error      // what could not be found out
 }

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
 )
 
 // RegistriesConfig says whom [Registries] asks. Every field may be zero.
@@ -19,9 +21,9 @@ type RegistriesConfig struct {
 
 	Resolver Resolver // for Host; nil: no names and origins
 
-	// Directory says whose an address is; the numbers are the origins found.
-	// Registries are not asked about what it knows. Nil knows nothing.
-	Directory func(netip.Addr, ...uint32) (Known, bool)
+	// Directory says whose an address is. Registries are not asked about what
+	// one of its entries decides, its default aside. Nil knows nothing.
+	Directory *Directory
 
 	Timeout    time.Duration // for a question, all servers together, in equal parts; default 30 seconds
 	Concurrent int           // questions at a time, more wait; default 8
@@ -252,9 +254,10 @@ func (r *Registries) Host(ctx context.Context, a netip.Addr) HostAnswer {
 		for _, o := range answer.Origins {
 			origins = append(origins, o.AS)
 		}
-		if known, ok := r.config.Directory(a, origins...); ok {
-			answer.Network, answer.NetworkName = known.Network, known.NetworkName
-			answer.Constituency, answer.Contacts = known.Constituency, known.Contacts
+		answer.Match = r.config.Directory.Match(incident.AddressOf(a, ""), origins...)
+		if m := answer.Match; m.Known() {
+			answer.Network, _ = m.Entry.Scope.Network()
+			answer.NetworkName, answer.Contacts = m.Entry.Label, m.Constituency.Contacts
 			return answer
 		}
 	}
@@ -264,8 +267,15 @@ func (r *Registries) Host(ctx context.Context, a netip.Addr) HostAnswer {
 	answer.Network, _ = rangePrefix(got.First, got.Last)
 	answer.NetworkName = got.Name
 	for _, c := range got.Contacts {
-		if c.Has("abuse") {
-			answer.Contacts = append(answer.Contacts, c)
+		if !c.Has("abuse") {
+			continue
+		}
+		one := Contact{Role: "abuse", Name: c.Name, Telephone: c.Telephone, Language: c.Language}
+		for _, one.Address = range c.Addresses {
+			answer.Contacts = append(answer.Contacts, one)
+		}
+		if len(c.Addresses) == 0 && c.Telephone != "" {
+			answer.Contacts = append(answer.Contacts, one)
 		}
 	}
 	return answer

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/lookup"
 )
 
@@ -27,39 +28,74 @@ func (names) Mail(context.Context, string) (lookup.DomainMail, error) {
 	return lookup.DomainMail{}, lookup.ErrUnknown
 }
 
+// figure1 is a directory with the network of the paper's figure 1.
+const figure1 = `
+default: elsewhere
+constituencies:
+  - {name: elsewhere, contacts: [{address: cert@example.com}]}
+  - {name: science, language: nl, contacts: [{role: abuse, name: Alice, address: alice@example.org, telephone: +1 555 0100, template: lab}]}
+entries:
+  - {scope: 192.0.2.0/26, constituency: science, label: Lab}
+  - {scope: 192.0.2.60, except: true}
+  - {scope: AS64501, constituency: science}
+`
+
 // TestHost is figure 1 of the AIRT paper: who is behind an address that the
 // directory knows, and, by a registry, one that it does not.
 func TestHost(t *testing.T) {
-	known := netip.MustParsePrefix("192.0.2.0/26")
-	office := lookup.RegistryContact{Name: "Alice", Addresses: []string{"alice@example.org"}, Telephone: "+1 555 0100"}
+	doc, err := lookup.ParseYAML(strings.NewReader(figure1))
+	require.NoError(t, err)
+	directory, err := lookup.NewDirectory(doc, lookup.Config{
+		Text: func(o incident.Observable, m lookup.Match) []string {
+			return []string{o.Value + ": " + m.Constituency.Name}
+		},
+	})
+	require.NoError(t, err)
 	range24 := &registry{ask: func(context.Context, lookup.Question) (lookup.Registration, error) {
 		return lookup.Registration{
 			First: netip.MustParseAddr("192.0.2.0"), Last: netip.MustParseAddr("192.0.2.255"), Name: "EXAMPLE",
-			Contacts: []lookup.RegistryContact{{Roles: []string{"technical"}, Name: "Bob"}, {Roles: []string{"abuse"}, Addresses: []string{"abuse@example.net"}}},
+			Contacts: []lookup.RegistryContact{
+				{Roles: []string{"technical"}, Name: "Bob"}, {Roles: []string{"abuse"}, Name: "Desk", Language: "en", Addresses: []string{"abuse@example.net", "cert@example.net"}},
+				{Roles: []string{"abuse"}, Telephone: "+1 555 0101"}, {Roles: []string{"abuse"}, Name: "Nobody"},
+			},
 		}, nil
 	}}
-	config := lookup.RegistriesConfig{
-		Resolver: names{}, Registries: []lookup.Registry{range24},
-		Directory: func(a netip.Addr, origins ...uint32) (lookup.Known, bool) {
-			require.Equal(t, []uint32{64500}, origins)
-			return lookup.Known{Network: known, NetworkName: "Lab", Constituency: "science", Contacts: []lookup.RegistryContact{office}}, known.Contains(a)
-		},
-	}
+	config := lookup.RegistriesConfig{Resolver: names{}, Registries: []lookup.Registry{range24}, Directory: directory}
 	answer := registries(t, config).Host(t.Context(), netip.MustParseAddr("::ffff:192.0.2.7"))
 	require.Equal(t, lookup.HostAnswer{
 		Address: netip.MustParseAddr("192.0.2.7"), Names: []string{"ws7.example.org"},
 		Origins: []lookup.Origin{{AS: 64500, Prefix: netip.MustParsePrefix("192.0.2.0/24")}},
-		Network: known, NetworkName: "Lab", Constituency: "science", Contacts: []lookup.RegistryContact{office},
+		Network: netip.MustParsePrefix("192.0.2.0/26"), NetworkName: "Lab", Match: answer.Match,
+		Contacts: []lookup.Contact{{Role: "abuse", Name: "Alice", Address: "alice@example.org", Telephone: "+1 555 0100", Language: "nl", Template: "lab"}},
 	}, answer)
+	require.Equal(t, "science", answer.Match.Constituency.Name)
+	require.Equal(t, []string{"It belongs to science, because network 192.0.2.0/26 does (set by hand)."}, answer.Match.Why)
+	require.Equal(t, []string{"192.0.2.7: science"}, answer.Match.Text)
 	require.Zero(t, range24.asked.Load(), "what the directory knows is not asked for")
 
+	for address, why := range map[string]string{
+		"192.0.2.77": "It belongs to elsewhere by default: nothing in the directory is around it.", "192.0.2.60": "It belongs to elsewhere by default: address 192.0.2.60 is excepted (set by hand).",
+	} {
+		answer = registries(t, config).Host(t.Context(), netip.MustParseAddr(address))
+		require.Equal(t, "elsewhere "+why, answer.Match.Constituency.Name+" "+answer.Match.Why[0])
+		require.Equal(t, []string{address + ": elsewhere"}, answer.Match.Text)
+		require.Equal(t, "192.0.2.0/24 EXAMPLE", fmt.Sprint(answer.Network, " ", answer.NetworkName))
+		require.Equal(t, []lookup.Contact{
+			{Role: "abuse", Name: "Desk", Address: "abuse@example.net", Language: "en"}, {Role: "abuse", Name: "Desk", Address: "cert@example.net", Language: "en"},
+			{Role: "abuse", Telephone: "+1 555 0101"},
+		}, answer.Contacts)
+		require.Len(t, answer.Registration.Contacts, 4)
+		require.Empty(t, answer.Missing)
+	}
+
+	doc.Entries[2].Scope, err = lookup.ParseScope("AS64500")
+	require.NoError(t, err)
+	config.Directory, err = lookup.NewDirectory(doc, lookup.Config{})
+	require.NoError(t, err)
 	answer = registries(t, config).Host(t.Context(), netip.MustParseAddr("192.0.2.77"))
-	require.Empty(t, answer.Constituency)
-	require.Equal(t, "192.0.2.0/24 EXAMPLE", fmt.Sprint(answer.Network, " ", answer.NetworkName))
-	require.Len(t, answer.Contacts, 1)
-	require.Equal(t, []string{"abuse@example.net"}, answer.Contacts[0].Addresses)
-	require.Len(t, answer.Registration.Contacts, 2)
-	require.Empty(t, answer.Missing)
+	require.Equal(t, "science", answer.Match.Constituency.Name, "by the system that announces it")
+	require.False(t, answer.Network.IsValid())
+	require.Equal(t, "alice@example.org", answer.Contacts[0].Address)
 
 	broken := errors.New("broken")
 	answer = registries(t, lookup.RegistriesConfig{Resolver: names{broken}}).Host(t.Context(), netip.MustParseAddr("192.0.2.77"))
