@@ -1,11 +1,16 @@
 package lookup
 
 import (
+	"encoding/json"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestReadHop(t *testing.T) {
@@ -55,6 +60,67 @@ func TestReadHop(t *testing.T) {
 		}
 		assert.Equal(t, want, h.Host+"|"+h.Name+"|"+address+"|"+h.By, value)
 	}
+}
+
+// TestCorpusReceived holds ReadHop against a table of another program, row by
+// row. A row that differs stands in testdata/received.tsv, with the reason.
+func TestCorpusReceived(t *testing.T) {
+	corpus := os.Getenv("AIRTIGHT_CORPUS")
+	if corpus == "" {
+		t.Skip("AIRTIGHT_CORPUS does not name the folder of the corpus")
+	}
+	data, err := os.ReadFile(filepath.Join(corpus, "header", "received.json"))
+	require.NoError(t, err)
+	type host struct{ Name, IpAddr string }
+	var table struct {
+		Rows []struct {
+			ID, Header string
+			Expected   struct {
+				From, By host
+				IP       string `json:"from_ip"`
+				Name     string `json:"from_iprev"`
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal(data, &table))
+	require.Greater(t, len(table.Rows), 100)
+	var differ []string
+	total, equal, addresses := 0, 0, 0
+	for _, row := range table.Rows {
+		h, e := ReadHop(row.Header), row.Expected
+		want := map[string]string{"host": e.From.Name + e.From.IpAddr, "by": e.By.Name + e.By.IpAddr, "name": e.Name, "address": e.IP}
+		if e.IP == "" {
+			want["address"] = e.From.IpAddr
+		}
+		have := map[string]string{"host": h.Host, "by": h.By, "name": h.Name, "address": ""}
+		if h.Address.IsValid() {
+			have["address"] = h.Address.String()
+			addresses++
+		}
+		for _, field := range []string{"host", "name", "address", "by"} {
+			total++
+			if strings.EqualFold(have[field], strings.TrimSuffix(want[field], ".")) {
+				equal++
+				continue
+			}
+			differ = append(differ, row.ID+"\t"+field)
+			if testing.Verbose() {
+				t.Logf("%s %s: %q, expected %q in %q", row.ID, field, have[field], want[field], row.Header)
+			}
+		}
+	}
+	t.Logf("%d rows, %d of %d fields equal, %d senders have an address", len(table.Rows), equal, total, addresses)
+	known, err := os.ReadFile("testdata/received.tsv")
+	require.NoError(t, err)
+	var listed []string
+	for line := range strings.Lines(string(known)) {
+		fields := strings.Split(strings.TrimSpace(line), "\t")
+		require.Len(t, fields, 3, "row, field, reason: %q", line)
+		listed = append(listed, fields[0]+"\t"+fields[1])
+	}
+	slices.Sort(listed)
+	slices.Sort(differ)
+	assert.Equal(t, listed, differ, "rows that differ are those of testdata/received.tsv")
 }
 
 func FuzzReadHop(f *testing.F) {
