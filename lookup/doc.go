@@ -1,7 +1,8 @@
 // Package lookup finds observables in text, and says whose they are. Start
 // with an [Extractor] that knows the public suffixes; [Extract] does without
-// them. A [Directory] says which constituency an observable belongs to, whom to
-// tell, and why.
+// them; [ReadHop] reads who handed in a mail. A [Directory] says which
+// constituency an observable belongs to, whom to tell, and why; [Registries] asks
+// others about what it does not know.
 //
 // # The rule of extraction
 //
