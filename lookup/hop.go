@@ -61,7 +61,7 @@ func ReadHop(received string) Hop {
 				h.Address = a
 			case ok && w.comment && (w.first || behind) && !told.IsValid():
 				told = a
-			case !ok && w.comment && w.first && !behind && h.Name == "":
+			case !ok && w.comment && w.first && h.Name == "":
 				if name, ok := canonicalName(strings.TrimSuffix(w.text, "."), true); ok && strings.Contains(name, ".") {
 					h.Name = name
 				}

@@ -73,6 +73,17 @@ func TestCorpusAbuse(t *testing.T) {
 	}
 }
 
+// TestCorpusNational reads the answer of a national registry, inside of a page.
+func TestCorpusNational(t *testing.T) {
+	data, err := os.ReadFile(corpus(t, "ip", "krnic-115.1.2.3.txt"))
+	require.NoError(t, err)
+	r, err := whois.Parse(data, nil)
+	require.NoError(t, err)
+	require.Equal(t, "115.1.2.0 115.1.2.63", r.First.String()+" "+r.Last.String())
+	require.Empty(t, r.Abuse())
+	require.NotEmpty(t, r.Contacts)
+}
+
 // TestCorpusUnknown reads the answers of registries that know no such domain.
 func TestCorpusUnknown(t *testing.T) {
 	names, err := filepath.Glob(corpus(t, "likexian", "notfound", "*"))

@@ -296,6 +296,52 @@ func (o object) contact(role string, mailboxes ...string) lookup.RegistryContact
 	return c
 }
 
+// national reads the layouts of KRNIC and JPNIC, and reports whether the answer is
+// in one of them. Of several networks it takes the smallest. KRNIC names somebody
+// for each network, and nobody for abuse.
+func national(a answer, r *lookup.Registration) bool {
+	text := r.Text
+	var one lookup.Registration
+	var manager lookup.RegistryContact
+	done := func() {
+		addContact(&one, manager)
+		if one.First.IsValid() && smaller(one, *r) {
+			*r = one
+			r.Text = text
+		}
+	}
+	for _, e := range a.entries {
+		switch e.key {
+		case "ipv4 address", "ipv6 address", "network number":
+			network, _, _ := strings.Cut(e.value, " (")
+			first, last := addresses(network)
+			if !first.IsValid() {
+				continue // the address of a name server
+			}
+			done()
+			one, manager = lookup.Registration{Handle: field(network), First: first, Last: last}, lookup.RegistryContact{Roles: []string{"administrative"}}
+		case "organization name", "organization":
+			one.Organisation = field(e.value)
+		case "service name", "network name":
+			one.Name = field(e.value)
+		case "registration date", "assigned date":
+			one.Created = date(e.value)
+		case "last update":
+			one.Changed = date(e.value)
+		case "abuse":
+			abuse := lookup.RegistryContact{Roles: []string{"abuse"}}
+			read(&abuse, "email", e.value)
+			addContact(&one, abuse)
+		case "name", "phone":
+			read(&manager, e.key, e.value)
+		case "e mail":
+			read(&manager, "email", e.value)
+		}
+	}
+	done()
+	return r.First.IsValid()
+}
+
 // addresses reads "192.0.2.0 - 192.0.2.255", "192.0.2.0/24", "2001:db8::/32" or "192.0.2/24".
 func addresses(s string) (first, last netip.Addr) {
 	s = strings.TrimSpace(s)

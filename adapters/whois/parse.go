@@ -27,6 +27,7 @@ func Parse(data []byte, charset encoding.Encoding) (lookup.Registration, error) 
 		arin(a, &r)
 	case a.has("inetnum", "inet6num", "aut num", "route", "route6"):
 		objects(a, &r)
+	case national(a, &r):
 	default:
 		domain(a, &r)
 	}

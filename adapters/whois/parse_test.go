@@ -91,6 +91,32 @@ func TestSmallestNetwork(t *testing.T) {
 	require.False(t, parse(t, "inetnum: 192.0.2.9 - 2001:db8::1\nnetname: X\n").First.IsValid())
 }
 
+// TestNational reads KRNIC, with the same twice in two languages, and JPNIC.
+func TestNational(t *testing.T) {
+	large := "IPv4 Address       : 192.0.0.0 - 192.0.63.255 (/18)\nOrganization Name  : Large Org\nService Name       : LARGE\nRegistration Date  : 20080703\n\nName               : IP Manager\nPhone              : +82-2-555-0100\nE-Mail             : manager@example.org\n"
+	small := "IPv4 Address       : 192.0.2.0 - 192.0.2.63 (/26)\nOrganization Name  : Small Org\nNetwork Type       : CUSTOMER\n\nName               : IP Manager\nE-Mail             : small@example.org\n"
+	for _, text := range []string{
+		"query : 192.0.2.7\n\n# ENGLISH\n\n[ Network Information ]\n" + large + "\n[ Network Information ]\n" + small,
+		"[ Network Information ]\n" + small + "\n[ Network Information ]\n" + large,
+	} {
+		r := parse(t, text)
+		require.Equal(t, "192.0.2.0 192.0.2.63 Small Org", r.First.String()+" "+r.Last.String()+" "+r.Organisation)
+		require.Equal(t, []lookup.RegistryContact{{Roles: []string{"administrative"}, Name: "IP Manager", Addresses: []string{"small@example.org"}}}, r.Contacts)
+		require.Empty(t, r.Abuse(), "a manager is no contact for abuse")
+		require.NotEmpty(t, r.Text)
+	}
+	r := parse(t, large)
+	require.Equal(t, "LARGE 2008-07-03 +82-2-555-0100", r.Name+" "+r.Created.Format(time.DateOnly)+" "+r.Contacts[0].Telephone)
+
+	r = parse(t, "Network Information:\na. [Network Number]             192.0.2.0/24\nb. [Network Name]               EXAMPLE\ng. [Organization]               Example Org\nm. [Administrative Contact]     JP00000001\n"+
+		"p. [Nameserver]                 ns1.example.org\n[Assigned Date]                 2010/01/31\n[Last Update]                   2020/01/31 10:00:00(JST)\n[Abuse]                         abuse@example.org\n")
+	require.Equal(t, "192.0.2.0 192.0.2.255 EXAMPLE Example Org 2010-01-31 2020-01-31", strings.Join([]string{r.First.String(), r.Last.String(), r.Name, r.Organisation, r.Created.Format(time.DateOnly), r.Changed.Format(time.DateOnly)}, " "))
+	require.Equal(t, []string{"abuse@example.org"}, r.Abuse())
+
+	r = parse(t, "Domain Name: example.org\nName Server: ns1.example.org\nIPv4 Address: 192.0.2.1\n")
+	require.Equal(t, "example.org", r.Name, "the address of a name server is no network")
+}
+
 // TestRouteOnly reads an answer of a routing registry, a warning in front.
 func TestRouteOnly(t *testing.T) {
 	r := parse(t, "Warning: flags are not known here.\nroute: 192.0.2.0/24\ndescr: Example Org\norigin: AS64500\n\nroute: 198.51.100.0/24\norigin: AS64501\n")
