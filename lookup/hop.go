@@ -37,7 +37,7 @@ func ReadHop(received string) Hop {
 	from := false
 	for w := range words(received) {
 		keyword := ""
-		if !w.comment && !w.square {
+		if !w.comment {
 			keyword = strings.ToLower(w.text)
 		}
 		switch {

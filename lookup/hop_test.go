@@ -41,6 +41,7 @@ func TestReadHop(t *testing.T) {
 		"from x; by a":                                          "x|||",
 		"from x (a; b) by c":                                    "x|||c",
 		"by a (Postfix, from userid 1)":                         "|||a",
+		"(from bob) mail (by x) y by a":                         "|||a",
 		"(from bob@localhost) by a":                             "|||a",
 		"(qmail 1 invoked from network); 1 Jan 2026":            "|||",
 		"x ([192.0.2.1]) by a":                                  "|||a", // of nobody
