@@ -18,6 +18,10 @@ func (s *scanner) names(from, to int, seen class) bool {
 		return s.fours(from, to)
 	}
 	for start := from; start < to; {
+		if s.text[start] == '.' && start+1 < to && s.text[start+1] == '.' {
+			start++ // a piece of one dot
+			continue
+		}
 		end := pieceEnd(s.text[:to], start, seen)
 		if f, ok := s.host(start, end); ok {
 			if !s.fours(done, f.Start) || !s.found(f) {
