@@ -59,9 +59,9 @@ func ReadHop(received string) Hop {
 			switch {
 			case ok && w.square && !h.Address.IsValid():
 				h.Address = a
-			case ok && w.comment && (w.first || behind) && !told.IsValid():
+			case ok && (w.first || w.comment && behind) && !told.IsValid():
 				told = a
-			case !ok && w.comment && w.first && h.Name == "":
+			case w.first && h.Name == "":
 				if name, ok := canonicalName(strings.TrimSuffix(w.text, "."), true); ok && strings.Contains(name, ".") {
 					h.Name = name
 				}

@@ -39,6 +39,7 @@ func TestReadHop(t *testing.T) {
 		"from x (one) from y by a":                              "x|||a",
 		"from x (by b) by [192.0.2.2]":                          "x|||192.0.2.2",
 		"from x ] (y [192.0.2.1]) by a":                         "x||192.0.2.1|a",
+		"from x bob@192.0.2.1 by a":                             "x|||a",
 		"from x; by a":                                          "x|||",
 		"from x (a; b) by c":                                    "x|||c",
 		"by a (Postfix, from userid 1)":                         "|||a",
