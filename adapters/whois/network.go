@@ -162,7 +162,7 @@ func objects(a answer, r *lookup.Registration) {
 	}
 	var main, route object
 	for _, o := range list {
-		if to := referral(o.first("refer")); to != "" && r.Referral == "" {
+		if to := referral(o.first("refer")); to != "" {
 			r.Referral = to // of IANA, in front of the network
 		}
 		switch o[0].key {
