@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
 )
 
 // Verifier checks the signatures of domains on a mail, as it was received: DKIM
@@ -255,7 +258,18 @@ type AuthorInput struct {
 	Results []MethodResult // of [OwnServer.Results] and of a [Verifier]
 	Forged  []string       // of OwnServer.Results
 	Opened  Opened         // of an [Opener]
+
+	// Since is when the ticket was opened that the mail is said to be about: what
+	// was signed before says nothing about it. Zero: the mail is about none.
+	Since time.Time
+
+	// Used are signatures, by [incident.Signature.Signed], that came in another
+	// mail before: somebody took them over.
+	Used []string
 }
+
+// otherClock is how far the clock of a signer may be behind ours.
+const otherClock = time.Hour
 
 // Authorship says who really wrote a mail, and why that is believed.
 type Authorship struct {
@@ -273,11 +287,12 @@ type Authorship struct {
 // mail by dmarc=pass for it, or by a DKIM signature of it, or of a domain above
 // it, which covers From and Subject, with no second Subject beside it; SPF is
 // about the envelope and counts only as a part of DMARC. A key confirms it if
-// it is one that the team keeps for that address (see [Signature]).
+// it is one that the team keeps for that address (see [incident.Signature]).
 //
 // What no signature covers is not confirmed by one: with OpenPGP the subject,
-// unless it was protected too, and the time of arrival. Compare Signature.Made
-// before an old signed mail is taken for a new one.
+// unless it was protected too, and the time of arrival. So that no old signed mail
+// is taken for a new one, a signature counts once, in the first mail with it, and
+// not for a ticket that was opened after it was made; see Used and Since.
 func Author(in AuthorInput) Authorship {
 	a := Authorship{Forged: len(in.Forged) > 0, Why: slices.Clone(in.Forged)}
 	say := func(format string, args ...any) { a.Why = append(a.Why, fmt.Sprintf(format, args...)) }
@@ -300,19 +315,21 @@ func Author(in AuthorInput) Authorship {
 	}
 	for _, l := range in.Opened.Layers {
 		for _, s := range l.Signatures {
-			switch {
-			case s.State != Good:
+			switch stale := in.stale(s); {
+			case s.State != incident.SignatureGood:
 				say("The signature with key %s is %s.", s.KeyID, s.State)
 			case !s.Sender:
 				say("The signer %s is not the sender.", cmp.Or(strings.Join(s.Signers, ", "), s.Fingerprint))
 			case !l.Whole:
 				say("%s signed only %s.", a.Address, l.Where)
+			case stale != "":
+				say("%s", stale)
 			case !l.Subject:
 				say("The signature with key %s does not cover the subject.", s.KeyID)
 			}
 		}
 	}
-	signature, signed := in.Opened.Signed()
+	signature, signed := in.Opened.signed(func(s incident.Signature) bool { return in.stale(s) == "" })
 	switch {
 	case signed:
 		a.Standing = Signed
@@ -327,6 +344,17 @@ func Author(in AuthorInput) Authorship {
 		say("%s is a known contact; nothing confirms that the mail is from there.", a.Address)
 	}
 	return a
+}
+
+// stale says why a signature is not about this mail, although it is in it.
+func (in AuthorInput) stale(s incident.Signature) string {
+	switch {
+	case s.Signed != "" && slices.Contains(in.Used, s.Signed):
+		return "The signature with key " + s.KeyID + " came in another mail before: it was taken from there."
+	case s.Made.Add(otherClock).Before(in.Since):
+		return "The signature with key " + s.KeyID + " was made before there was the ticket: it says nothing about it."
+	}
+	return ""
 }
 
 // confirms reports whether a result is about the author's domain and passes.

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/airtight-csirt/airtight/incident"
 )
 
 func parseText(t testing.TB, raw string) *Message {
@@ -94,13 +97,17 @@ func TestAuthor(t *testing.T) {
 	dkim := func(result, domain string, covers ...string) MethodResult {
 		return MethodResult{Method: "dkim", Result: result, Domain: domain, Covers: covers}
 	}
-	layer := func(whole bool, s Signature) Opened {
-		return Opened{Layers: []Layer{{Where: "part 1", Whole: whole, Signatures: []Signature{s}}}}
+	layer := func(whole bool, s incident.Signature) Opened {
+		return Opened{Layers: []incident.Layer{{Where: "part 1", Whole: whole, Signatures: []incident.Signature{s}}}}
 	}
-	good := Signature{State: Good, KeyID: "K", Fingerprint: "F", Signers: []string{"alice@example.org"}, Sender: true}
-	of := func(state SignatureState) Signature { s := good; s.State = state; return s }
+	good := incident.Signature{State: incident.SignatureGood, KeyID: "K", Fingerprint: "F", Signers: []string{"alice@example.org"}, Sender: true}
+	of := func(state incident.SignatureState) incident.Signature { s := good; s.State = state; return s }
+	made := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	good.Made, good.Signed = made, "S"
 	notSender := good
 	notSender.Sender = false
+	later := good
+	later.Fingerprint, later.Signed = "G", "T"
 	for _, c := range []struct {
 		name string
 		raw  string
@@ -128,10 +135,14 @@ func TestAuthor(t *testing.T) {
 		{"signed without the subject", from, AuthorInput{Opened: layer(true, good)}, Signed, "does not cover the subject"},
 		{"signed in part", from, AuthorInput{Contact: true, Opened: layer(false, good)}, Known, "signed only part 1"},
 		{"signed by another", from, AuthorInput{Contact: true, Opened: layer(true, notSender)}, Known, "not the sender"},
-		{"bad", from, AuthorInput{Contact: true, Opened: layer(true, of(Bad))}, Known, "is bad"},
-		{"key expired", from, AuthorInput{Contact: true, Opened: layer(true, of(KeyExpired))}, Known, "key-expired"},
-		{"key revoked", from, AuthorInput{Contact: true, Opened: layer(true, of(KeyRevoked))}, Known, "key-revoked"},
-		{"weak", from, AuthorInput{Contact: true, Opened: layer(true, of(Weak))}, Known, "weak"},
+		{"bad", from, AuthorInput{Contact: true, Opened: layer(true, of(incident.SignatureBad))}, Known, "is bad"},
+		{"key expired", from, AuthorInput{Contact: true, Opened: layer(true, of(incident.SignatureKeyExpired))}, Known, "key-expired"},
+		{"key revoked", from, AuthorInput{Contact: true, Opened: layer(true, of(incident.SignatureKeyRevoked))}, Known, "key-revoked"},
+		{"weak", from, AuthorInput{Contact: true, Opened: layer(true, of(incident.SignatureWeak))}, Known, "weak"},
+		{"signed for another mail", from, AuthorInput{Contact: true, Opened: layer(true, good), Used: []string{"R", "S"}}, Known, "taken from there"},
+		{"signed before the ticket", from, AuthorInput{Contact: true, Opened: layer(true, good), Since: made.Add(time.Hour + time.Second)}, Known, "before there was the ticket"},
+		{"signed by a clock that is late", from, AuthorInput{Contact: true, Opened: layer(true, good), Since: made.Add(time.Hour)}, Signed, "signed it with key F"},
+		{"one of two signatures counts", from, AuthorInput{Opened: Opened{Layers: append(layer(true, good).Layers, layer(true, later).Layers...)}, Used: []string{"S"}}, Signed, "signed it with key G"},
 		{"two authors", "From: alice@example.org, bob@example.org\r\n\r\n", AuthorInput{Contact: true, Opened: layer(true, good)}, Stranger, "2 addresses"},
 		{"two fields", "From: bob@example.org\r\n" + from, AuthorInput{Contact: true, Opened: layer(true, good)}, Stranger, "2 From fields"},
 		{"no author", "Subject: x\r\n\r\n", AuthorInput{Contact: true, Opened: layer(true, good)}, Stranger, "0 From fields"},

@@ -5,16 +5,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
 )
 
 // Opener takes off what protects a mail: OpenPGP (adapters/pgp), or S/MIME. It
 // is safe for concurrent use.
 //
-// That a signature is bad or a key is missing is no error but a [Layer]: a mail
+// That a signature is bad or a key is missing is no error but an [incident.Layer]: a mail
 // with anything wrong in it is opened as far as it can be. An error means that
 // nothing can be said now, because ctx ended or keys could not be fetched. A
-// mail whose layer says [NoKey] may be opened again, from its raw bytes, once
+// mail whose layer says [incident.DecryptionNoKey] may be opened again, from its raw bytes, once
 // there is a key.
 type Opener interface {
 	Open(ctx context.Context, raw []byte) (Opened, error)
@@ -29,92 +30,31 @@ type Opened struct {
 	// proves something is the raw mail, which must be kept.
 	Mail []byte
 
-	Layers []Layer // outermost first, then in the order of the parts
+	Layers []incident.Layer // outermost first, then in the order of the parts
 }
-
-// Layer is one protection of one part of a mail, and what came of it. Nothing
-// in it is text of the mail.
-type Layer struct {
-	Protocol string `json:"protocol"` // "openpgp" or "smime"
-	Form     string `json:"form"`     // "mime", or "inline": inside of the text or of a file
-	Where    string `json:"where"`    // "message", "part 2.1": as [Defect] names it
-
-	// Whole: the layer is around all that a reader sees. What stands beside a
-	// layer that is not whole may be from somebody else.
-	Whole bool `json:"whole"`
-
-	// Subject: the subject was protected too, and is the one in Opened.Mail.
-	Subject bool `json:"subject,omitempty"`
-
-	Encrypted  bool        `json:"encrypted,omitempty"`
-	Decryption Decryption  `json:"decryption,omitempty"` // empty if it is not encrypted
-	Recipients []string    `json:"recipients,omitempty"` // ids of the keys that it is encrypted to, "0000000000000000" where hidden
-	Signatures []Signature `json:"signatures,omitempty"`
-	Why        []string    `json:"why,omitempty"` // sentences
-}
-
-// Decryption says what came of an encrypted part.
-type Decryption string
-
-// Decryptions.
-const (
-	Decrypted   Decryption = "decrypted"
-	NoKey       Decryption = "no-key"      // none of our keys opens it: try again with another
-	Damaged     Decryption = "damaged"     // changed on its way or cut short; nothing of it is shown
-	TooLarge    Decryption = "too-large"   // over a limit of the Opener; nothing of it is shown
-	Unsupported Decryption = "unsupported" // made in a way that is not known, or not safe to read
-)
-
-// Signature is one signature of a layer.
-type Signature struct {
-	State SignatureState `json:"state"`
-
-	KeyID       string    `json:"keyID"`                 // as the signature says
-	Fingerprint string    `json:"fingerprint,omitempty"` // of the signer's main key; only if the signature was made with it
-	Signers     []string  `json:"signers,omitempty"`     // addresses under which the team keeps that key, not those that the key claims
-	Made        time.Time `json:"made,omitzero"`         // UTC, as the signature says
-
-	// Sender: the only author in From is one of Signers. If it is false for
-	// a good signature, the signer is not the sender.
-	Sender bool `json:"sender"`
-
-	Why string `json:"why,omitempty"` // a sentence for each State but Good
-}
-
-// SignatureState says what is known about a signature.
-type SignatureState string
-
-// States of a signature. All from KeyExpired to KeyUnfit are of signatures that
-// are intact: the text was not changed since that key signed it.
-const (
-	Good             SignatureState = "good"
-	KeyExpired       SignatureState = "key-expired"
-	KeyRevoked       SignatureState = "key-revoked"
-	SignatureExpired SignatureState = "signature-expired" // or made in the future
-	KeyUnfit         SignatureState = "key-unfit"         // the key may not sign, or demands what is not known
-	Weak             SignatureState = "weak"              // made with a hash that proves nothing: SHA-1, MD5
-	KeyUnknown       SignatureState = "key-unknown"       // nobody's key that the team has
-	Bad              SignatureState = "bad"               // the text or the signature was changed
-	Unreadable       SignatureState = "unreadable"        // not a signature, or of a kind that is not known
-)
 
 // Signed returns the first good signature around the whole mail that its
 // sender made. It is false if there is none.
-func (o Opened) Signed() (Signature, bool) {
+func (o Opened) Signed() (incident.Signature, bool) {
+	return o.signed(func(incident.Signature) bool { return true })
+}
+
+// signed is Signed among the signatures that count.
+func (o Opened) signed(counts func(incident.Signature) bool) (incident.Signature, bool) {
 	for _, l := range o.Layers {
 		if !l.Whole {
 			continue
 		}
-		if i := slices.IndexFunc(l.Signatures, func(s Signature) bool { return s.State == Good && s.Sender }); i >= 0 {
+		if i := slices.IndexFunc(l.Signatures, func(s incident.Signature) bool { return s.State == incident.SignatureGood && s.Sender && counts(s) }); i >= 0 {
 			return l.Signatures[i], true
 		}
 	}
-	return Signature{}, false
+	return incident.Signature{}, false
 }
 
 // Wanting reports whether the mail has a part that another key may open.
 func (o Opened) Wanting() bool {
-	return slices.ContainsFunc(o.Layers, func(l Layer) bool { return l.Decryption == NoKey })
+	return slices.ContainsFunc(o.Layers, func(l incident.Layer) bool { return l.Decryption == incident.DecryptionNoKey })
 }
 
 // Protection says how much a mail that goes out needs to be signed, or to be

@@ -4,30 +4,32 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/airtight-csirt/airtight/incident"
 )
 
 func TestOpened(t *testing.T) {
-	good := Signature{State: Good, Sender: true, KeyID: "A"}
-	stranger := Signature{State: Good, KeyID: "B"}
-	expired := Signature{State: KeyExpired, Sender: true, KeyID: "C"}
+	good := incident.Signature{State: incident.SignatureGood, Sender: true, KeyID: "A"}
+	stranger := incident.Signature{State: incident.SignatureGood, KeyID: "B"}
+	expired := incident.Signature{State: incident.SignatureKeyExpired, Sender: true, KeyID: "C"}
 	for _, c := range []struct {
 		name   string
-		layers []Layer
+		layers []incident.Layer
 		want   string // the key that signed
 	}{
 		{"nothing", nil, ""},
-		{"encrypted only", []Layer{{Whole: true, Encrypted: true}}, ""},
-		{"signed below the encryption", []Layer{{Whole: true, Encrypted: true}, {Whole: true, Signatures: []Signature{good}}}, "A"},
-		{"the second of two", []Layer{{Whole: true, Signatures: []Signature{stranger, expired, good}}}, "A"},
-		{"a part", []Layer{{Signatures: []Signature{good}}}, ""},
-		{"not good enough", []Layer{{Whole: true, Signatures: []Signature{stranger, expired}}}, ""},
+		{"encrypted only", []incident.Layer{{Whole: true, Encrypted: true}}, ""},
+		{"signed below the encryption", []incident.Layer{{Whole: true, Encrypted: true}, {Whole: true, Signatures: []incident.Signature{good}}}, "A"},
+		{"the second of two", []incident.Layer{{Whole: true, Signatures: []incident.Signature{stranger, expired, good}}}, "A"},
+		{"a part", []incident.Layer{{Signatures: []incident.Signature{good}}}, ""},
+		{"not good enough", []incident.Layer{{Whole: true, Signatures: []incident.Signature{stranger, expired}}}, ""},
 	} {
 		s, ok := Opened{Layers: c.layers}.Signed()
 		require.Equal(t, c.want != "", ok, c.name)
 		require.Equal(t, c.want, s.KeyID, c.name)
 	}
-	require.True(t, Opened{Layers: []Layer{{Decryption: Decrypted}, {Decryption: NoKey}}}.Wanting())
-	require.False(t, Opened{Layers: []Layer{{Decryption: Damaged}}}.Wanting())
+	require.True(t, Opened{Layers: []incident.Layer{{Decryption: incident.Decrypted}, {Decryption: incident.DecryptionNoKey}}}.Wanting())
+	require.False(t, Opened{Layers: []incident.Layer{{Decryption: incident.DecryptionDamaged}}}.Wanting())
 }
 
 func TestSealError(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/mail"
 )
 
@@ -56,7 +57,7 @@ func differences() map[string]string {
 
 // verdict is one line on what is protected in a mail. Of what is encrypted it
 // says to whom, since secret keys are not in the corpus.
-func verdict(layers []mail.Layer) string {
+func verdict(layers []incident.Layer) string {
 	var list []string
 	for _, l := range layers {
 		if l.Encrypted {
@@ -76,7 +77,7 @@ func (o opinion) verdict() string {
 	case strings.Contains(o.How, "encrypted"):
 		return strings.TrimSpace("encrypted " + strings.Join(o.EncryptedTo, " "))
 	case strings.Contains(o.How, "pgp/mime signed"), strings.Contains(o.How, "inline signed") && !o.NoData:
-		state := map[string]mail.SignatureState{"GOODSIG": mail.Good, "ERRSIG": mail.KeyUnknown, "BADSIG": mail.Bad, "EXPKEYSIG": mail.KeyExpired, "REVKEYSIG": mail.KeyRevoked}
+		state := map[string]incident.SignatureState{"GOODSIG": incident.SignatureGood, "ERRSIG": incident.SignatureKeyUnknown, "BADSIG": incident.SignatureBad, "EXPKEYSIG": incident.SignatureKeyExpired, "REVKEYSIG": incident.SignatureKeyRevoked}
 		return "signed " + o.Signature[0].Key + " " + string(state[o.Signature[0].State])
 	}
 	return "" // S/MIME, and keys that are carried

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/mail"
 )
 
@@ -58,7 +59,7 @@ func FuzzArmour(f *testing.F) {
 		}
 		ring.Keys(day0)
 		for _, binary := range [][]byte{text, firstBlock(text)} {
-			layer := mail.Layer{Form: "inline"}
+			layer := incident.Layer{Form: "inline"}
 			r := reading{ring: d.ring, now: day0, budget: 1 << 16, hashes: 1 << 20}
 			if got := r.message(binary, &layer); len(got) > 1<<16 {
 				t.Fatal("over the limit")
@@ -134,7 +135,7 @@ func FuzzSeal(f *testing.F) {
 			return
 		}
 		opened, err := d.Open(context.Background(), sealed.Mail)
-		if err != nil || len(opened.Layers) == 0 || opened.Layers[0].Signatures[0].State != mail.Good {
+		if err != nil || len(opened.Layers) == 0 || opened.Layers[0].Signatures[0].State != incident.SignatureGood {
 			t.Fatalf("what we sealed does not open: %+v %v", opened.Layers, err)
 		}
 	})

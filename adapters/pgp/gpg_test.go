@@ -319,7 +319,7 @@ func gnupgToOurs(t *testing.T, g *gnupg, p *PGP, text string) (n int) {
 		}
 		require.Equal(t, c.encrypted, opened.Layers[0].Encrypted, c.name)
 		if c.encrypted {
-			require.Equal(t, mail.Decrypted, opened.Layers[0].Decryption, c.name)
+			require.Equal(t, incident.Decrypted, opened.Layers[0].Decryption, c.name)
 			require.Len(t, opened.Layers[0].Recipients, 1)
 		}
 		m, err := mail.Parse(opened.Mail, mail.Limits{})
@@ -362,17 +362,17 @@ func TestGnuPGKeys(t *testing.T) {
 	// A hash that proves nothing, and a signature that expires.
 	for _, c := range []struct {
 		args []string
-		want mail.SignatureState
+		want incident.SignatureState
 	}{
-		{nil, mail.Good},
-		{[]string{"--digest-algo", "SHA1"}, mail.Weak},
-		{[]string{"--default-sig-expire", "1d"}, mail.Good},
-		{[]string{"--faked-system-time", "20260501T120000", "--ignore-time-conflict", "--ignore-valid-from", "--default-sig-expire", "1d"}, mail.SignatureExpired},
+		{nil, incident.SignatureGood},
+		{[]string{"--digest-algo", "SHA1"}, incident.SignatureWeak},
+		{[]string{"--default-sig-expire", "1d"}, incident.SignatureGood},
+		{[]string{"--faked-system-time", "20260501T120000", "--ignore-time-conflict", "--ignore-valid-from", "--default-sig-expire", "1d"}, incident.SignatureExpired},
 	} {
 		signed := g.must([]byte("text\n"), append(c.args, "-u", "team@example.org", "--clearsign")...)
 		opened := open(t, p, append([]byte("From: team@example.org\r\n\r\n"), signed...))
 		require.Equal(t, c.want, opened.Layers[0].Signatures[0].State, "%v: %+v", c.args, opened.Layers)
-		require.Equal(t, c.want == mail.Good, opened.Layers[0].Signatures[0].Why == "")
+		require.Equal(t, c.want == incident.SignatureGood, opened.Layers[0].Signatures[0].Why == "")
 	}
 
 	// Revoked by its owner.
@@ -392,7 +392,7 @@ func TestGnuPGKeys(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, mail.Revoked, infos[0].State)
 	opened := open(t, p, append([]byte("From: mallory@example.net\r\n\r\n"), signed...))
-	require.Equal(t, mail.KeyRevoked, opened.Layers[0].Signatures[0].State)
+	require.Equal(t, incident.SignatureKeyRevoked, opened.Layers[0].Signatures[0].State)
 	_, err = p.Seal(context.Background(), letter(t, "x"), mail.SealRequest{Encrypt: mail.Always, To: []string{"mallory@example.net"}})
 	var refused *mail.SealError
 	require.ErrorAs(t, err, &refused)

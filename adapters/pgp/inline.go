@@ -10,6 +10,7 @@ import (
 
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 
+	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/mail"
 )
 
@@ -40,7 +41,7 @@ func (w *walk) text(ctx context.Context, e entity, at place, whole bool) []byte 
 				continue
 			}
 		case b.open:
-			layer.Encrypted, layer.Decryption = true, mail.Damaged
+			layer.Encrypted, layer.Decryption = true, incident.DecryptionDamaged
 			layer.Why = append(layer.Why, "It is cut short.")
 		default:
 			if text = w.inline(raw, layer); utf8.Valid(text) && !ascii(text) {
@@ -86,10 +87,10 @@ func (w *walk) text(ctx context.Context, e entity, at place, whole bool) []byte 
 }
 
 // inline opens an encrypted block.
-func (w *walk) inline(raw []byte, layer *mail.Layer) []byte {
+func (w *walk) inline(raw []byte, layer *incident.Layer) []byte {
 	binary, err := unarmour(raw, int64(len(raw)))
 	if err != nil {
-		layer.Encrypted, layer.Decryption = true, mail.Damaged
+		layer.Encrypted, layer.Decryption = true, incident.DecryptionDamaged
 		layer.Why = append(layer.Why, "It cannot be read: "+err.Error()+".")
 		return nil
 	}
@@ -97,20 +98,20 @@ func (w *walk) inline(raw []byte, layer *mail.Layer) []byte {
 }
 
 // clearsigned checks a signed block (RFC 9580 7) and returns its text.
-func (w *walk) clearsigned(e entity, raw []byte, layer *mail.Layer, alone bool) []byte {
+func (w *walk) clearsigned(e entity, raw []byte, layer *incident.Layer, alone bool) []byte {
 	decoded, _ := clearsign.Decode(raw)
 	if decoded == nil {
-		layer.Signatures = []mail.Signature{{State: mail.Unreadable, Why: "it is not of the form that RFC 9580 7 demands"}}
+		layer.Signatures = []incident.Signature{{State: incident.SignatureUnreadable, Why: "it is not of the form that RFC 9580 7 demands"}}
 		return nil
 	}
 	binary, err := io.ReadAll(io.LimitReader(decoded.ArmoredSignature.Body, maxMaterial))
 	text, same := signedText(raw, decoded.Bytes)
 	if err != nil || !same {
-		layer.Signatures = []mail.Signature{{State: mail.Unreadable, Why: "its armour cannot be read"}}
+		layer.Signatures = []incident.Signature{{State: incident.SignatureUnreadable, Why: "its armour cannot be read"}}
 		return nil
 	}
 	layer.Signatures = w.detached(decoded.Bytes, binary)
-	if alone && layer.Signatures[0].State == mail.Bad && !ascii(raw) {
+	if alone && layer.Signatures[0].State == incident.SignatureBad && !ascii(raw) {
 		// QUIRK: some programs sign before they change the charset.
 		if again := w.inUTF8(e, binary); again != nil {
 			layer.Signatures = again
@@ -121,7 +122,7 @@ func (w *walk) clearsigned(e entity, raw []byte, layer *mail.Layer, alone bool) 
 
 // inUTF8 checks the only signed block of a part in UTF-8. It returns nil if it is
 // not good there either.
-func (w *walk) inUTF8(e entity, signature []byte) []mail.Signature {
+func (w *walk) inUTF8(e entity, signature []byte) []incident.Signature {
 	m, _ := mail.Parse(bareHeader(e), mail.Limits{Bytes: -1})
 	if len(m.Parts) == 0 {
 		return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/stretchr/testify/require"
 
+	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/mail"
 )
 
@@ -251,7 +252,7 @@ func subkeyID(ring *Keyring, fingerprint string) string {
 func recipientsOf(t testing.TB, p *PGP, raw []byte) []string {
 	opened := open(t, p, raw)
 	require.Len(t, opened.Layers, 1)
-	require.Equal(t, mail.NoKey, opened.Layers[0].Decryption)
+	require.Equal(t, incident.DecryptionNoKey, opened.Layers[0].Decryption)
 	return opened.Layers[0].Recipients
 }
 
@@ -268,7 +269,7 @@ func TestConcurrent(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if opened, err := d.Open(context.Background(), sealed.Mail); err != nil || opened.Layers[0].Decryption != mail.Decrypted {
+				if opened, err := d.Open(context.Background(), sealed.Mail); err != nil || opened.Layers[0].Decryption != incident.Decrypted {
 					t.Error(opened.Layers, err)
 				}
 				_, _ = d.ring.Add(fmt.Sprintf("c%d@example.net", i), public(t, d.alice))

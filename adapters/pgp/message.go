@@ -3,7 +3,9 @@ package pgp
 import (
 	"bytes"
 	"crypto"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +15,7 @@ import (
 	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 
-	"github.com/airtight-csirt/airtight/mail"
+	"github.com/airtight-csirt/airtight/incident"
 )
 
 const (
@@ -36,31 +38,31 @@ type reading struct {
 
 // message opens a binary OpenPGP message. text is nil unless all of it was read
 // and is intact.
-func (r *reading) message(binary []byte, layer *mail.Layer) (text []byte) {
+func (r *reading) message(binary []byte, layer *incident.Layer) (text []byte) {
 	encrypted, ids := recipients(binary)
 	for _, id := range ids {
 		layer.Recipients = append(layer.Recipients, keyID(id))
 	}
 	layer.Encrypted = encrypted
-	fail := func(d mail.Decryption, format string, args ...any) []byte {
+	fail := func(d incident.Decryption, format string, args ...any) []byte {
 		layer.Why = append(layer.Why, fmt.Sprintf(format, args...))
 		if encrypted || layer.Form == "mime" { // what RFC 3156 4 calls encrypted
 			layer.Encrypted, layer.Decryption = true, d
 		} else {
-			layer.Signatures = append(layer.Signatures, mail.Signature{State: mail.Unreadable, Why: layer.Why[len(layer.Why)-1]})
+			layer.Signatures = append(layer.Signatures, incident.Signature{State: incident.SignatureUnreadable, Why: layer.Why[len(layer.Why)-1]})
 		}
 		return nil
 	}
 	if len(ids) > maxRecipients {
 		layer.Recipients = nil
-		return fail(mail.TooLarge, "It is encrypted to more than %d keys.", maxRecipients)
+		return fail(incident.DecryptionTooLarge, "It is encrypted to more than %d keys.", maxRecipients)
 	}
 	ours := openers(r.ring.all())
 	for _, id := range ids {
 		r.tries += len(ours.candidates(id))
 	}
 	if r.tries > maxTries {
-		return fail(mail.TooLarge, "The mail has more than %d session keys to try.", maxTries)
+		return fail(incident.DecryptionTooLarge, "The mail has more than %d session keys to try.", maxTries)
 	}
 	// The text is limited by us, so that too much of it is known from damage; the
 	// library's limit, a little above, is for what comes before it.
@@ -74,14 +76,14 @@ func (r *reading) message(binary []byte, layer *mail.Layer) (text []byte) {
 	}
 	text, err = io.ReadAll(io.LimitReader(details.UnverifiedBody, limit+1))
 	if int64(len(text)) > limit {
-		return fail(mail.TooLarge, "Its text is larger than the %d bytes that are left of the limit.", limit)
+		return fail(incident.DecryptionTooLarge, "Its text is larger than the %d bytes that are left of the limit.", limit)
 	}
 	if err != nil {
 		return r.refuse(err, fail)
 	}
 	r.budget -= int64(len(text))
 	if encrypted {
-		layer.Decryption = mail.Decrypted
+		layer.Decryption = incident.Decrypted
 	}
 	switch {
 	case !details.IsSigned:
@@ -90,7 +92,7 @@ func (r *reading) message(binary []byte, layer *mail.Layer) (text []byte) {
 		if details.SignatureError != nil {
 			why = "it cannot be read: " + details.SignatureError.Error()
 		}
-		layer.Signatures = append(layer.Signatures, mail.Signature{State: mail.Unreadable, KeyID: keyID(details.SignedByKeyId), Why: why})
+		layer.Signatures = append(layer.Signatures, incident.Signature{State: incident.SignatureUnreadable, KeyID: keyID(details.SignedByKeyId), Why: why})
 	default:
 		layer.Signatures = append(layer.Signatures, r.check(text, details.UnverifiedSignatures)...)
 	}
@@ -101,15 +103,15 @@ func (r *reading) message(binary []byte, layer *mail.Layer) (text []byte) {
 }
 
 // refuse says why a message cannot be opened.
-func (r *reading) refuse(err error, fail func(mail.Decryption, string, ...any) []byte) []byte {
+func (r *reading) refuse(err error, fail func(incident.Decryption, string, ...any) []byte) []byte {
 	var unsupported pgperrors.UnsupportedError
 	switch {
 	case errors.Is(err, pgperrors.ErrKeyIncorrect):
-		return fail(mail.NoKey, "None of the team's keys opens it.")
+		return fail(incident.DecryptionNoKey, "None of the team's keys opens it.")
 	case errors.As(err, &unsupported):
-		return fail(mail.Unsupported, "%s.", err)
+		return fail(incident.DecryptionUnsupported, "%s.", err)
 	}
-	return fail(mail.Damaged, "It was changed, or is cut short: %s.", err)
+	return fail(incident.DecryptionDamaged, "It was changed, or is cut short: %s.", err)
 }
 
 // recipients looks at the packets before the encrypted data (RFC 9580 5.1).
@@ -137,36 +139,36 @@ func recipients(binary []byte) (encrypted bool, ids []uint64) {
 }
 
 // detached checks the signatures in a detached signature block.
-func (r *reading) detached(signed, binary []byte) []mail.Signature {
+func (r *reading) detached(signed, binary []byte) []incident.Signature {
 	sigs, err := signaturePackets(binary)
 	list := r.check(signed, sigs)
 	switch old, ok := oldSignature(binary); {
 	case err != nil:
-		list = append(list, mail.Signature{State: mail.Unreadable, Why: "it cannot be read: " + err.Error()})
+		list = append(list, incident.Signature{State: incident.SignatureUnreadable, Why: "it cannot be read: " + err.Error()})
 	case len(sigs) == 0 && ok:
 		list = append(list, old)
 	case len(sigs) == 0:
-		list = append(list, mail.Signature{State: mail.Unreadable, Why: "there is no signature in it"})
+		list = append(list, incident.Signature{State: incident.SignatureUnreadable, Why: "there is no signature in it"})
 	}
 	return list
 }
 
 // oldSignature reads who made a signature of version 3 (RFC 4880 5.2.2), which
 // the library passes over. GnuPG made them until about 2010, with SHA-1.
-func oldSignature(signature []byte) (mail.Signature, bool) {
+func oldSignature(signature []byte) (incident.Signature, bool) {
 	const tagSignature, length = 2, 17
 	p, err := packet.NewOpaqueReader(bytes.NewReader(signature)).Next()
 	if err != nil || p.Tag != tagSignature || len(p.Contents) < length || p.Contents[0] != 3 {
-		return mail.Signature{}, false
+		return incident.Signature{}, false
 	}
-	v := mail.Signature{
-		State: mail.Unreadable,
+	v := incident.Signature{
+		State: incident.SignatureUnreadable,
 		Why:   "it is of version 3, which is not checked any more",
 		Made:  time.Unix(int64(binary.BigEndian.Uint32(p.Contents[3:])), 0).UTC(),
 		KeyID: fmt.Sprintf("%X", p.Contents[7:15]),
 	}
 	if hash := p.Contents[16]; hash <= 3 { // MD5, SHA-1, RIPEMD-160 (RFC 9580 9.5)
-		v.State = mail.Weak
+		v.State = incident.SignatureWeak
 		v.Why += ", and its hash proves nothing"
 	}
 	return v, true
@@ -192,10 +194,10 @@ func signaturePackets(binary []byte) (sigs []*packet.Signature, err error) {
 }
 
 // check checks each signature on its own.
-func (r *reading) check(signed []byte, sigs []*packet.Signature) (list []mail.Signature) {
+func (r *reading) check(signed []byte, sigs []*packet.Signature) (list []incident.Signature) {
 	for i, sig := range sigs {
 		if i == maxSignatures {
-			list = append(list, mail.Signature{State: mail.Unreadable, Why: fmt.Sprintf("there are more than %d signatures; the others were not checked", maxSignatures)})
+			list = append(list, incident.Signature{State: incident.SignatureUnreadable, Why: fmt.Sprintf("there are more than %d signatures; the others were not checked", maxSignatures)})
 			break
 		}
 		list = append(list, r.checkOne(signed, sig))
@@ -203,8 +205,8 @@ func (r *reading) check(signed []byte, sigs []*packet.Signature) (list []mail.Si
 	return list
 }
 
-func (r *reading) checkOne(signed []byte, sig *packet.Signature) mail.Signature {
-	v := mail.Signature{State: mail.Unreadable, Made: sig.CreationTime.UTC()}
+func (r *reading) checkOne(signed []byte, sig *packet.Signature) incident.Signature {
+	v := incident.Signature{State: incident.SignatureUnreadable, Made: sig.CreationTime.UTC()}
 	if sig.IssuerKeyId == nil {
 		v.Why = "it does not say which key made it"
 		return v
@@ -215,12 +217,12 @@ func (r *reading) checkOne(signed []byte, sig *packet.Signature) mail.Signature 
 		return v
 	}
 	if !proves(sig.Hash) {
-		v.State, v.Why = mail.Weak, fmt.Sprintf("the hash %s proves nothing any more", sig.Hash)
+		v.State, v.Why = incident.SignatureWeak, fmt.Sprintf("the hash %s proves nothing any more", sig.Hash)
 		return v
 	}
 	candidates := r.ring.byID(*sig.IssuerKeyId)
 	if len(candidates) == 0 {
-		v.State, v.Why = mail.KeyUnknown, "the team does not have the key"
+		v.State, v.Why = incident.SignatureKeyUnknown, "the team does not have the key"
 		return v
 	}
 	var b bytes.Buffer
@@ -234,20 +236,21 @@ func (r *reading) checkOne(signed []byte, sig *packet.Signature) mail.Signature 
 	}
 	for _, k := range candidates { // ids may collide: the signature itself decides
 		if r.hashes -= int64(len(signed)); r.hashes < 0 {
-			v.State, v.Why = mail.Unreadable, "the mail has more signatures of long texts than are checked"
+			v.State, v.Why = incident.SignatureUnreadable, "the mail has more signatures of long texts than are checked"
 			return v
 		}
 		_, signer, err := openpgp.VerifyDetachedSignature(openpgp.EntityList{k.entity}, bytes.NewReader(signed), bytes.NewReader(b.Bytes()), &packet.Config{Time: func() time.Time { return at }})
 		switch {
 		case signer == nil && errors.Is(err, pgperrors.ErrUnknownIssuer):
-			v.State, v.Why = mail.KeyUnfit, "the key may not sign mail"
+			v.State, v.Why = incident.SignatureKeyUnfit, "the key may not sign mail"
 			continue
 		case signer == nil:
-			v.State, v.Why = mail.Bad, "the text or the signature was changed"
+			v.State, v.Why = incident.SignatureBad, "the text or the signature was changed"
 			continue
 		}
 		v.State, v.Why = judge(err)
 		v.Fingerprint, v.Signers = k.fingerprint(), append([]string(nil), k.addresses...)
+		v.Signed = signedBy(v, signed)
 		for _, a := range k.addresses {
 			v.Sender = v.Sender || r.from != "" && a == r.from
 		}
@@ -256,19 +259,28 @@ func (r *reading) checkOne(signed []byte, sig *packet.Signature) mail.Signature 
 	return v
 }
 
+// signedBy names what was signed, by whom and when. Line breaks do not count, as
+// they do not for a signature of text.
+func signedBy(v incident.Signature, signed []byte) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %d ", v.Fingerprint, v.Made.Unix())
+	h.Write(canonical(signed))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
 // judge says what is wrong with a signature that is intact.
-func judge(err error) (mail.SignatureState, string) {
+func judge(err error) (incident.SignatureState, string) {
 	switch {
 	case err == nil:
-		return mail.Good, ""
+		return incident.SignatureGood, ""
 	case errors.Is(err, pgperrors.ErrKeyExpired):
-		return mail.KeyExpired, "the key has expired"
+		return incident.SignatureKeyExpired, "the key has expired"
 	case errors.Is(err, pgperrors.ErrKeyRevoked):
-		return mail.KeyRevoked, "the key was revoked"
+		return incident.SignatureKeyRevoked, "the key was revoked"
 	case errors.Is(err, pgperrors.ErrSignatureExpired):
-		return mail.SignatureExpired, "the signature has expired, or is from the future"
+		return incident.SignatureExpired, "the signature has expired, or is from the future"
 	}
-	return mail.KeyUnfit, err.Error()
+	return incident.SignatureKeyUnfit, err.Error()
 }
 
 // proves reports whether nobody can make two texts of one such hash.

@@ -84,7 +84,7 @@ func author(root entity) string {
 // walk goes over the parts of a mail and opens what is closed.
 type walk struct {
 	reading
-	layers     []mail.Layer
+	layers     []incident.Layer
 	boundaries []string // of the multiparts around the part
 	inside     bool     // of something that was encrypted
 }
@@ -105,8 +105,8 @@ func (p place) String() string {
 
 func (p place) below(n int) place { return append(slices.Clone(p), n) }
 
-func (w *walk) layer(form string, at place, whole bool) *mail.Layer {
-	w.layers = append(w.layers, mail.Layer{Protocol: "openpgp", Form: form, Where: at.String(), Whole: whole})
+func (w *walk) layer(form string, at place, whole bool) *incident.Layer {
+	w.layers = append(w.layers, incident.Layer{Protocol: "openpgp", Form: form, Where: at.String(), Whole: whole})
 	return &w.layers[len(w.layers)-1]
 }
 
@@ -131,11 +131,11 @@ func (w *walk) entity(ctx context.Context, e entity, at place, whole bool) []byt
 		}
 		if len(kids) != 2 && e.mediaType == "multipart/signed" && slices.ContainsFunc(kids, func(k entity) bool { return k.mediaType == "application/pgp-signature" }) {
 			why := fmt.Sprintf("there are %d parts where RFC 3156 5 has two", len(kids))
-			w.layer("mime", at, false).Signatures = []mail.Signature{{State: mail.Unreadable, Why: why}}
+			w.layer("mime", at, false).Signatures = []incident.Signature{{State: incident.SignatureUnreadable, Why: why}}
 		}
 		if e.mediaType == "multipart/encrypted" && !strings.Contains(e.params["protocol"], "pkcs7") {
 			l := w.layer("mime", at, false)
-			l.Encrypted, l.Decryption, l.Why = true, mail.Damaged, []string{"It is not made as RFC 3156 4 demands."}
+			l.Encrypted, l.Decryption, l.Why = true, incident.DecryptionDamaged, []string{"It is not made as RFC 3156 4 demands."}
 		}
 		return w.multipart(ctx, e, parts, kids, at, whole)
 	case e.mediaType == "text/plain" || e.mediaType == "application/pgp":
@@ -177,7 +177,7 @@ func (w *walk) encrypted(ctx context.Context, e, sealed entity, at place, whole 
 	layer := w.layer("mime", at, whole)
 	binary, why := messageIn(sealed.content())
 	if why != "" {
-		layer.Encrypted, layer.Decryption = true, mail.Damaged
+		layer.Encrypted, layer.Decryption = true, incident.DecryptionDamaged
 		layer.Why = append(layer.Why, why)
 		return e.raw
 	}
@@ -206,8 +206,8 @@ func (w *walk) signed(ctx context.Context, e entity, kids []entity, at place, wh
 	return w.replace(ctx, e, kids[0].raw, at, whole, index, w.inside || hasGood(layer.Signatures))
 }
 
-func hasGood(list []mail.Signature) bool {
-	return slices.ContainsFunc(list, func(s mail.Signature) bool { return s.State == mail.Good })
+func hasGood(list []incident.Signature) bool {
+	return slices.ContainsFunc(list, func(s incident.Signature) bool { return s.State == incident.SignatureGood })
 }
 
 // replace puts a part that was protected into the place of its layer, and goes
@@ -221,7 +221,7 @@ func (w *walk) replace(ctx context.Context, e entity, inner []byte, at place, wh
 			l.Whole = false
 			l.Why = append(l.Why, "It has the boundary of the mail around it, and was left where it is.")
 			if l.Encrypted {
-				l.Decryption = mail.Unsupported
+				l.Decryption = incident.DecryptionUnsupported
 			}
 			return e.raw
 		}
@@ -281,9 +281,9 @@ func (w *walk) multipart(ctx context.Context, e entity, parts []span, kids []ent
 	for i, k := range kids {
 		alone, before := whole && seen == 1 && len(kids) < maxParts && !isBlank(k), len(w.layers)
 		out := w.entity(ctx, k, at.below(i+1), alone)
-		if alone && slices.ContainsFunc(w.layers[before:], func(l mail.Layer) bool { return l.Whole }) {
+		if alone && slices.ContainsFunc(w.layers[before:], func(l incident.Layer) bool { return l.Whole }) {
 			part, subject := cut(out), -1
-			if slices.ContainsFunc(w.layers[before:], func(l mail.Layer) bool { return l.Subject }) {
+			if slices.ContainsFunc(w.layers[before:], func(l incident.Layer) bool { return l.Subject }) {
 				subject = slices.IndexFunc(part.fields, func(f field) bool { return f.name == "subject" })
 			}
 			return merge(e, part, subject)

@@ -15,6 +15,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/stretchr/testify/require"
 
+	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/mail"
 )
 
@@ -57,6 +58,26 @@ func encryptBinary(t testing.TB, text string, c *packet.Config, signer *openpgp.
 	return b.Bytes()
 }
 
+// A signature is known again in whatever mail it stands, and no other is taken for
+// it.
+func TestSignedNamesTheSignature(t *testing.T) {
+	d := newDesk(t, Config{})
+	signed := func(raw string) string { return open(t, d.PGP, []byte(raw)).Layers[0].Signatures[0].Signed }
+	signature := detach(t, content, d.alice)
+	one := multipart("signed", "sig", content, signature)
+	name := signed(header + one)
+	require.Len(t, name, 64)
+	require.Equal(t, name, signed(strings.Replace(header, "outer", "[example #9] another", 1)+one), "under another header")
+	require.Equal(t, name, signed(strings.ReplaceAll(header+one, "\r\n", "\n")), "with other line breaks")
+	require.Equal(t, name, signed(header+multipart("signed", "mark", content, signature)), "in another frame")
+	other := "Content-Type: text/plain\r\n\r\nNo.\r\n"
+	require.NotEqual(t, name, signed(header+multipart("signed", "sig", other, detach(t, other, d.alice))))
+	require.Empty(t, signed(header+strings.Replace(one, "192.0.2.7", "192.0.2.8", 1)), "it is no signature of that")
+
+	text := clear(t, d, "Yes.\n")
+	require.Equal(t, signed(inlineMail(text)), signed(inlineMail(strings.Replace(text, "Yes.", "Yes.  ", 1))), "blanks at the end are not signed")
+}
+
 const version = "Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n"
 
 func sealed(message string) string {
@@ -76,7 +97,7 @@ func states(o mail.Opened) (list []string) {
 		}
 		for _, sig := range l.Signatures {
 			s += " " + string(sig.State)
-			if sig.State == mail.Good && !sig.Sender {
+			if sig.State == incident.SignatureGood && !sig.Sender {
 				s += "-other"
 			}
 		}
@@ -372,11 +393,11 @@ func TestTimes(t *testing.T) {
 	_, err := ring.Add("alice@example.net", public(t, e))
 	require.NoError(t, err)
 	raw := []byte(header + multipart("signed", "sig", content, detach(t, content, e)))
-	for now, want := range map[time.Time]mail.SignatureState{
-		day0.Add(time.Hour):         mail.Good,
-		day0.Add(-50 * time.Minute): mail.Good,       // the clocks differ
-		day0.AddDate(0, 0, -1):      mail.KeyExpired, // not yet made
-		day0.AddDate(0, 0, 11):      mail.KeyExpired,
+	for now, want := range map[time.Time]incident.SignatureState{
+		day0.Add(time.Hour):         incident.SignatureGood,
+		day0.Add(-50 * time.Minute): incident.SignatureGood,       // the clocks differ
+		day0.AddDate(0, 0, -1):      incident.SignatureKeyExpired, // not yet made
+		day0.AddDate(0, 0, 11):      incident.SignatureKeyExpired,
 	} {
 		p, err := New(ring, Config{Now: at(now)})
 		require.NoError(t, err)
@@ -387,7 +408,7 @@ func TestTimes(t *testing.T) {
 	require.NoError(t, err)
 	p, err := New(ring, Config{Now: at(day0.Add(time.Hour))})
 	require.NoError(t, err)
-	require.Equal(t, mail.KeyRevoked, open(t, p, raw).Layers[0].Signatures[0].State)
+	require.Equal(t, incident.SignatureKeyRevoked, open(t, p, raw).Layers[0].Signatures[0].State)
 }
 
 // TestBomb bounds what is decrypted, of all parts together.
