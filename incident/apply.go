@@ -171,6 +171,10 @@ func (e Overdue) apply(t *Ticket, _ time.Time) { t.OverdueNoted = moment(&e.Due)
 
 func (Adopted) apply(t *Ticket, _ time.Time) { t.Kind = KindDesk }
 
+func (e Examined) apply(t *Ticket, _ time.Time) {
+	t.Observables = addObservables(t.Observables, e.Content.Observables)
+}
+
 func (ReceivedAgain) apply(*Ticket, time.Time) {}
 func (Skipped) apply(*Ticket, time.Time)       {}
 func (Notified) apply(*Ticket, time.Time)      {}

@@ -27,6 +27,7 @@ func (Unmerged) Type() string      { return "unmerged" }
 func (Notified) Type() string      { return "notified" }
 func (Adopted) Type() string       { return "adopted" }
 func (ReceivedAgain) Type() string { return "received-again" }
+func (Examined) Type() string      { return "examined" }
 func (Skipped) Type() string       { return "skipped" }
 func (Redacted) Type() string      { return "redacted" }
 func (Custom) Type() string        { return "custom" }
@@ -50,6 +51,7 @@ func (e Joined) content() any        { return e.Content }
 func (Unmerged) content() any        { return nil }
 func (Adopted) content() any         { return nil }
 func (e ReceivedAgain) content() any { return e.Content }
+func (e Examined) content() any      { return e.Content }
 func (Skipped) content() any         { return nil }
 func (Redacted) content() any        { return nil }
 func (e Unknown) content() any       { return e.Content }
@@ -95,6 +97,7 @@ func (Unmerged) blobs() []Digest        { return nil }
 func (e Notified) blobs() []Digest      { return e.Blobs }
 func (e Adopted) blobs() []Digest       { return e.Blobs }
 func (e ReceivedAgain) blobs() []Digest { return e.Blobs }
+func (Examined) blobs() []Digest        { return nil }
 func (Skipped) blobs() []Digest         { return nil }
 func (Redacted) blobs() []Digest        { return nil }
 func (e Custom) blobs() []Digest        { return e.Blobs }
@@ -198,6 +201,8 @@ func Decode(r Record) (Event, error) {
 		return decode(r, func(e *Adopted) any { e.Blobs = r.Blobs; return nil })
 	case "received-again":
 		return decode(r, func(e *ReceivedAgain) any { e.Blobs = r.Blobs; return &e.Content })
+	case "examined":
+		return decode(r, func(e *Examined) any { return &e.Content })
 	case "skipped":
 		return decode[Skipped](r, nil)
 	case "redacted":

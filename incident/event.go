@@ -8,7 +8,7 @@ import (
 
 // Vocabulary counts the released sets of event types: it grows when a type is
 // added, because an older program cannot fold the new one.
-const Vocabulary uint32 = 2
+const Vocabulary uint32 = 3
 
 // Event is something that happened to one ticket. The set is closed: programs
 // that embed Airtight add their own with [Custom]. In each type the field
@@ -120,10 +120,10 @@ type Message struct {
 	Answers bool          `json:"answers,omitempty"` // it answers whatever came from outside so far
 	When    *time.Time    `json:"when,omitempty"`    // first received, when that was before this record
 	Thread  string        `json:"thread,omitempty"`  // why it is on this ticket: tag, reply, new ...
-	Flags   []string      `json:"flags,omitempty"`   // "stranger", "bounce", "loop" ...
+	Flags   []string      `json:"flags,omitempty"`   // "stranger", "bounce", "loop", "forged", "unopened" ...
 	Trust   Trust         `json:"trust,omitempty"`   // how sure it is who wrote it
 	Content MessageEntity `json:"-"`
-	Blobs   []Digest      `json:"-"` // [0]: the raw message; then, of what was no mail, the attachments
+	Blobs   []Digest      `json:"-"` // [0]: the raw message; then, of what was no mail, the attachments; of a mail of ours, what went out instead of [0]
 }
 
 // IsMail reports whether the first body of the message is a mail, as intake or the
@@ -138,7 +138,7 @@ type Trust string
 // Degrees of trust.
 const (
 	TrustNone          Trust = ""              // a stranger, or nobody has looked
-	TrustKnown         Trust = "known"         // it names a correspondent of the ticket; the name may be forged
+	TrustKnown         Trust = "known"         // it names a correspondent of the ticket, a contact or somebody of the team; the name may be forged
 	TrustAuthenticated Trust = "authenticated" // and the mail system of that domain vouches for it
 	TrustSigned        Trust = "signed"        // and a valid signature of that person is on it
 )
@@ -179,6 +179,9 @@ type MessageEntity struct {
 	Findings     []string     `json:"findings,omitempty"`    // what is wrong with it, for a reader
 	Why          []string     `json:"why,omitempty"`         // reasons for ticket and flags
 	Attachments  []Attachment `json:"attachments,omitempty"` // of what was no mail: a fax, a form
+	Layers       []Layer      `json:"layers,omitempty"`      // what protected it when it came
+	Authorship   []string     `json:"authorship,omitempty"`  // reasons for Trust
+	Sealed       []SealedCopy `json:"sealed,omitempty"`      // of a mail of ours: who got it signed or encrypted
 }
 
 // Commented is a note for the team. Its text is Blobs[0].
@@ -328,12 +331,13 @@ type Notified struct {
 	To      Actor           `json:"to"`
 	About   string          `json:"about"`
 	Content NotifiedContent `json:"-"`
-	Blobs   []Digest        `json:"-"` // [0]: the mail
+	Blobs   []Digest        `json:"-"` // [0]: the mail; then what went out instead
 }
 
 // NotifiedContent is the erasable part of [Notified].
 type NotifiedContent struct {
-	Party Party `json:"party,omitzero"` // whose mailbox it went to
+	Party  Party        `json:"party,omitzero"` // whose mailbox it went to
+	Sealed []SealedCopy `json:"sealed,omitempty"`
 }
 
 // Adopted says that a document is in force from now on. It stands in the history

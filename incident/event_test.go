@@ -72,7 +72,15 @@ func folds() []fold {
 		Observables: []incident.Observable{{Kind: incident.Host, Value: "new.example.org"}, {Kind: incident.Address, Value: "192.0.2.7"}},
 		Findings:    []string{"no Date"}, Why: []string{"tag"},
 		Attachments: []incident.Attachment{{Name: "fax.pdf", Type: "application/pdf", Size: 3, Blob: incident.Digest{2}}},
+		Layers: []incident.Layer{{Protocol: "openpgp", Form: "mime", Where: "message", Whole: true, Encrypted: true, Decryption: incident.Decrypted, Recipients: []string{"A"},
+			Signatures: []incident.Signature{{State: incident.SignatureGood, KeyID: "B", Fingerprint: "C", Signers: []string{"bob@example.org"}, Made: at(2), Signed: "D", Sender: true}}}},
+		Authorship: []string{"bob@example.org signed it."},
+		Sealed:     []incident.SealedCopy{{To: []string{"bob@example.org"}, Signed: true, Why: []string{"bob@example.org: missing"}, Blob: incident.Digest{3}}},
 	}
+	examined := incident.Examined{Version: 4, Trust: incident.TrustSigned, Content: incident.ExaminedContent{
+		Subject: "s", Layers: outside.Content.Layers, Authorship: []string{"bob@example.org signed it."}, Findings: []string{"cut short"},
+		Observables: []incident.Observable{{Kind: incident.Host, Value: "new.example.org"}},
+	}}
 
 	joined := incident.Joined{From: 12, Parents: []incident.ID{4, 9}, Children: []incident.ID{20}, Unanswered: ptr(at(0)), LastOutside: ptr(at(2)), LastInside: ptr(at(3))}
 	joined.Content = incident.JoinedContent{
@@ -170,6 +178,9 @@ func folds() []fold {
 			Blobs: []incident.Digest{{9}}}, nothing},
 		{"received again", incident.ReceivedAgain{Same: "message", Content: incident.ReceivedAgainContent{
 			MessageID: "1@example.org", EnvelopeFrom: "b@example.org", EnvelopeTo: []string{"c@example.org"}}, Blobs: []incident.Digest{{3}}}, nothing},
+		{"examined", examined, func(t *incident.Ticket) {
+			t.Observables = append(t.Observables, incident.Observable{Kind: incident.Host, Value: "new.example.org"})
+		}},
 		{"skipped", incident.Skipped{Rule: "close children", Command: "move", Why: "not allowed"}, nothing},
 		{"redacted", incident.Redacted{Version: 1, From: incident.Digest{1}, To: incident.Digest{2}, Why: "asked for"}, nothing},
 		{"custom", incident.Custom{Name: "ours", Data: []byte(`{"a":[1]}`), Content: []byte(`{"b":"c"}`), Blobs: []incident.Digest{{4}}}, nothing},
@@ -205,7 +216,7 @@ func TestFold(t *testing.T) {
 func typeNames() []string {
 	return []string{"opened", "moved", "owned", "linked", "unlinked", "edited", "message", "commented", "due", "held",
 		"delivered", "merged", "received-again", "skipped", "redacted", "custom", "warned", "breached",
-		"overdue", "joined", "unmerged", "notified", "adopted"}
+		"overdue", "joined", "unmerged", "notified", "adopted", "examined"}
 }
 
 func TestTypeNames(t *testing.T) {
@@ -337,7 +348,7 @@ func TestDecodeRefuses(t *testing.T) {
 			assert.Contains(t, err.Error(), name)
 		}
 	}
-	for _, name := range []string{"opened", "edited", "message", "received-again"} {
+	for _, name := range []string{"opened", "edited", "message", "received-again", "examined"} {
 		_, err := incident.Decode(incident.Record{Type: name, Data: []byte(`{}`), Content: []byte(`[`)})
 		require.ErrorIs(t, err, incident.ErrMalformed, name)
 	}

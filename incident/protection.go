@@ -71,3 +71,35 @@ const (
 	SignatureBad        SignatureState = "bad"               // the text or the signature was changed
 	SignatureUnreadable SignatureState = "unreadable"        // not a signature, or of a kind that is not known
 )
+
+// Flags of messages about who wrote them, and how.
+const (
+	FlagForged   = "forged"   // somebody wrote results in the name of our mail server
+	FlagUnopened = "unopened" // some of it could not be opened, and perhaps can be later: see [Examined]
+)
+
+// SealedCopy is the form of a mail of ours that some of its recipients got.
+type SealedCopy struct {
+	To        []string `json:"to"` // addresses
+	Signed    bool     `json:"signed,omitempty"`
+	Encrypted bool     `json:"encrypted,omitempty"`
+	Why       []string `json:"why,omitempty"` // what it lacks, where that was to be done when possible
+	Blob      Digest   `json:"blob"`          // what went out; Blobs[0] if it is neither
+}
+
+// Examined says what came of opening an earlier message again, with the keys that
+// there are now. It does not undo what was done in the meantime.
+type Examined struct {
+	Version uint64          `json:"version"`         // of the message
+	Trust   Trust           `json:"trust,omitempty"` // how sure it is now who wrote it
+	Content ExaminedContent `json:"-"`
+}
+
+// ExaminedContent is the erasable part of [Examined].
+type ExaminedContent struct {
+	Subject     string       `json:"subject,omitempty"` // of the message, if that was protected
+	Layers      []Layer      `json:"layers,omitempty"`
+	Authorship  []string     `json:"authorship,omitempty"`
+	Observables []Observable `json:"observables,omitempty"` // found in it; the fold adds them to the ticket
+	Findings    []string     `json:"findings,omitempty"`
+}

@@ -250,6 +250,15 @@ type ReceiveAgain struct {
 	Blobs        []incident.Digest `json:"blobs,omitempty"`
 }
 
+// Examine notes what came of opening a message of a ticket again. The desk gives it
+// when somebody has asked for that.
+type Examine struct {
+	Ticket  incident.ID              `json:"ticket"`
+	Message uint64                   `json:"message"` // version of its record
+	Trust   incident.Trust           `json:"trust,omitempty"`
+	Found   incident.ExaminedContent `json:"found"`
+}
+
 // Close moves a child to a closed status because its incident Under was closed.
 // It is refused while another active incident holds the child. Rules give it.
 type Close struct {
@@ -323,6 +332,7 @@ func (ReplyAll) Name() string     { return "reply-all" }
 func (Deliver) Name() string      { return "deliver" }
 func (Append) Name() string       { return "append" }
 func (ReceiveAgain) Name() string { return "receive-again" }
+func (Examine) Name() string      { return "examine" }
 func (Close) Name() string        { return "close" }
 func (SetDue) Name() string       { return "set-due" }
 func (Restart) Name() string      { return "restart" }
@@ -351,6 +361,7 @@ func (c ReplyAll) Target() incident.ID     { return c.Ticket }
 func (c Deliver) Target() incident.ID      { return c.Ticket }
 func (c Append) Target() incident.ID       { return c.Ticket }
 func (c ReceiveAgain) Target() incident.ID { return c.Ticket }
+func (c Examine) Target() incident.ID      { return c.Ticket }
 func (c Close) Target() incident.ID        { return c.Ticket }
 func (c SetDue) Target() incident.ID       { return c.Ticket }
 func (c Restart) Target() incident.ID      { return c.Ticket }
@@ -370,7 +381,7 @@ func Commands() []Command {
 // or a rule.
 func ByDesk(c Command) bool {
 	switch c := c.(type) {
-	case Append, ReceiveAgain, Close, SetDue, Restart, Notify, Wake:
+	case Append, ReceiveAgain, Examine, Close, SetDue, Restart, Notify, Wake:
 		return true
 	case Open:
 		return c.Mail != nil || c.Held != nil
@@ -380,5 +391,5 @@ func ByDesk(c Command) bool {
 
 // all returns a zero value of every command.
 func all() []Command {
-	return append(Commands(), Append{}, ReceiveAgain{}, Close{}, SetDue{}, Restart{}, Notify{}, Wake{})
+	return append(Commands(), Append{}, ReceiveAgain{}, Examine{}, Close{}, SetDue{}, Restart{}, Notify{}, Wake{})
 }

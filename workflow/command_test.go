@@ -26,7 +26,7 @@ func everyCommand() []workflow.Command {
 		workflow.Link{Ticket: 7, Parent: 3}, workflow.Unlink{Ticket: 7, Parent: 3}, workflow.Merge{Ticket: 7, Into: 3}, workflow.Unmerge{Ticket: 7},
 		workflow.Comment{Ticket: 7, Text: "x"}, workflow.Edit{Ticket: 7}, workflow.Reply{Ticket: 7, Text: "x"},
 		workflow.ReplyAll{Ticket: 7, Text: "x"}, workflow.ReplyAll{Ticket: 7, Text: "x", Children: []incident.ID{3}}, workflow.Deliver{Ticket: 7, To: 3},
-		workflow.Append{Ticket: 7}, workflow.ReceiveAgain{Ticket: 7}, workflow.Close{Ticket: 7, Under: 3, To: "resolved"},
+		workflow.Append{Ticket: 7}, workflow.ReceiveAgain{Ticket: 7}, workflow.Examine{Ticket: 7, Message: 2}, workflow.Close{Ticket: 7, Under: 3, To: "resolved"},
 		workflow.SetDue{Ticket: 7}, workflow.Restart{Ticket: 7}, workflow.Notify{Ticket: 7, To: incident.Duty}, workflow.Wake{Ticket: 7},
 	}
 }

@@ -198,3 +198,9 @@ func (c ReceiveAgain) decide(*Policy, incident.Ticket, Facts, Env) ([]Decision, 
 		Content: incident.ReceivedAgainContent{MessageID: c.MessageID, EnvelopeFrom: c.EnvelopeFrom, EnvelopeTo: c.EnvelopeTo},
 	}), nil
 }
+
+func (Examine) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (c Examine) decide(*Policy, incident.Ticket, Facts, Env) ([]Decision, error) {
+	return events(incident.Examined{Version: c.Message, Trust: c.Trust, Content: c.Found}), nil
+}

@@ -159,6 +159,8 @@ func TestCommandsOfTheDesk(t *testing.T) {
 		{"again", report(), workflow.ReceiveAgain{Ticket: 7, Same: "bytes", MessageID: "1@x", EnvelopeFrom: "a@x", EnvelopeTo: []string{"b@x"}}, nil,
 			list(incident.ReceivedAgain{Same: "bytes", Content: incident.ReceivedAgainContent{MessageID: "1@x", EnvelopeFrom: "a@x", EnvelopeTo: []string{"b@x"}}}), nil, ""},
 
+		{"opened again", report(), workflow.Examine{Ticket: 7, Message: 2, Trust: incident.TrustSigned, Found: incident.ExaminedContent{Subject: "s"}}, nil,
+			list(incident.Examined{Version: 2, Trust: incident.TrustSigned, Content: incident.ExaminedContent{Subject: "s"}}), nil, ""},
 		{"open", closing(), workflow.Close{Ticket: 7, Under: 3, To: "rejected"}, parents(7, three, four), list(incident.Moved{From: "new", To: "rejected", Phase: incident.Inactive}), nil, ""},
 		{"closed already", closing(in("resolved", incident.Inactive)), workflow.Close{Ticket: 7, Under: 3, To: "rejected"}, parents(7), nil, nil, ""},
 		{"held by an active incident", closing(), workflow.Close{Ticket: 7, Under: 4, To: "resolved"}, parents(7, three, four), nil, refused, "incident 3, which is open, holds it too"},
@@ -194,7 +196,7 @@ func TestMergedTicketsTakeNoCommands(t *testing.T) {
 		}
 		_, err := p.Decide(gone, c, known.answer(p.Asks(gone, c)), env)
 		switch c.(type) {
-		case workflow.ReceiveAgain, workflow.Wake, workflow.Unmerge:
+		case workflow.ReceiveAgain, workflow.Examine, workflow.Wake, workflow.Unmerge:
 			require.NoError(t, err, c.Name())
 		default:
 			require.EqualError(t, err, "workflow: "+c.Name()+" on ticket 7 is refused: it was merged into ticket 9: work on that one")

@@ -75,6 +75,7 @@ fields:
   Extra: {}
 hidden: {report: [binned]}
 mail-trust: {append: blindly}
+sealing: {notices: {sign: often}, recipients: {noc: {encrypt: always}}}
 states:
 rules:
   - close-children: {active-block: explode}
@@ -91,7 +92,7 @@ tags: *n
 `
 	got := mistakes(t, text)
 	want := []string{
-		`2:1 unknown key "colour": allowed are name, doc, lifecycles, cascade, fields, states, hidden, tags, mail-trust, operations-centre, agreement-kinds, level-field, max-steps, base, rules, derivations, without, with`,
+		`2:1 unknown key "colour": allowed are name, doc, lifecycles, cascade, fields, states, hidden, tags, mail-trust, sealing, operations-centre, agreement-kinds, level-field, max-steps, base, rules, derivations, without, with`,
 		`6:13 the policy gives status "new" of report the phase "sleepy": allowed are initial, active, inactive`,
 		`6:39 the policy names a status "nowhere" that report does not have: allowed are new, open, resolved, rejected, odd`,
 		`7:12 a list cannot stand here: allowed is a mapping, like key: value`,
@@ -111,19 +112,21 @@ tags: *n
 		`23:3 the key "Extra" stands here a second time: allowed is once`,
 		`24:19 the policy hides "binned", which is no status of report`,
 		`25:14 the policy trusts mail that is "blindly": allowed are known, authenticated, signed, or none at all`,
-		`26:8 there is nothing behind the key: allowed is a list`,
-		`28:5 the policy has a rule "close-children" that cannot work: active-block "explode": allowed are ask-removal, warn, close`,
-		`29:29 "many" cannot stand here: allowed is a whole number`,
-		`29:35 unknown key "weeks": allowed are days, urgent`,
-		`30:54 a list cannot stand here: allowed is a text`,
-		`31:5 there is no rule "make-coffee": allowed are open-linked-report, reopen-linked-incident`,
-		`32:19 "foreign-tags" has no parameters: allowed is its name alone`,
-		`33:5 "foreign-tags" is listed a second time: allowed is once`,
-		`34:5 a list cannot stand here: allowed is a text`,
-		`35:11 "notify-nobody" does not run: allowed are close-children, due-after-reply, resolution, foreign-tags, due-by-clock, incident-due`,
-		`36:8 there is no rule "make-tea": allowed are open-linked-report`,
-		`36:42 "sure" cannot stand here: allowed is true or false`,
-		`38:7 aliases are not read: allowed is a list`,
+		`26:21 the policy is to sign mail "often": allowed are never, when possible, always`,
+		`26:48 the policy seals mail to "noc": allowed are addresses, and domains like @example.org`,
+		`27:8 there is nothing behind the key: allowed is a list`,
+		`29:5 the policy has a rule "close-children" that cannot work: active-block "explode": allowed are ask-removal, warn, close`,
+		`30:29 "many" cannot stand here: allowed is a whole number`,
+		`30:35 unknown key "weeks": allowed are days, urgent`,
+		`31:54 a list cannot stand here: allowed is a text`,
+		`32:5 there is no rule "make-coffee": allowed are open-linked-report, reopen-linked-incident`,
+		`33:19 "foreign-tags" has no parameters: allowed is its name alone`,
+		`34:5 "foreign-tags" is listed a second time: allowed is once`,
+		`35:5 a list cannot stand here: allowed is a text`,
+		`36:11 "notify-nobody" does not run: allowed are close-children, due-after-reply, resolution, foreign-tags, due-by-clock, incident-due`,
+		`37:8 there is no rule "make-tea": allowed are open-linked-report`,
+		`37:42 "sure" cannot stand here: allowed is true or false`,
+		`39:7 aliases are not read: allowed is a list`,
 	}
 	require.Len(t, got, len(want), strings.Join(got, "\n"))
 	for i := range want {

@@ -232,6 +232,7 @@ func causes() map[string][]string {
 		"deliver":       {"delivered", "linked", "merged", "moved", "skipped", "unlinked"},
 		"append":        {"merged", "message"},
 		"receive-again": {"received-again"},
+		"examine":       {"examined"},
 		"close":         {"delivered", "moved"},
 		"set-due":       {"due"},
 		"restart":       {"edited"},

@@ -32,6 +32,7 @@ type Policy struct {
 	Tags []string
 
 	MailTrust        MailTrust
+	Sealing          Sealing
 	OperationsCentre incident.Party // whom blocks are asked of (JANET 3.14); without Address: nobody
 
 	// Agreement makes reports and investigations due by clocks; nil: nothing is
@@ -55,7 +56,7 @@ type Policy struct {
 
 // MailTrust says how sure it must be who wrote a mail before it does something.
 type MailTrust struct {
-	Append  incident.Trust // goes to its ticket; otherwise it is held. Without it, strangers are flagged
+	Append  incident.Trust // goes to its ticket; otherwise it is held. Mail of whoever has no part in the ticket is flagged
 	Reopen  incident.Trust // opens a closed ticket again
 	Approve incident.Trust // approves a block; a requestor must have written it in any case
 }

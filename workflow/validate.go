@@ -17,7 +17,8 @@ import (
 // fit for what it is named for; an agreement about incidents, or with a clock that
 // looks at a status which none of its tickets can have; a field that is described
 // twice, or with a default that is none of its values; a status that is hidden for
-// some kinds and not for all that have it; a trust that there is not; a rule or
+// some kinds and not for all that have it; a trust that there is not; a protection of
+// mail that there is not, or for what is no address; a rule or
 // derivation without a name, with one that is taken, without its functions, or,
 // if it is one of the library, with parameters of another type or that cannot work.
 func (p *Policy) Validate() error {
@@ -77,6 +78,7 @@ func (p *Policy) faults(report func(place string, err error)) {
 			wrong("mail-trust/"+mail.may, "trusts mail that is %q: allowed are known, authenticated, signed, or none at all", mail.trust)
 		}
 	}
+	p.Sealing.faults(wrong)
 	called := map[string]int{}
 	for _, name := range p.ruleNames() {
 		if called[name]++; name == "" || called[name] == 2 {

@@ -112,6 +112,8 @@ func (w words) event(event incident.Event) string {
 		return fmt.Sprintf("%s %s adopted as version %d", e.Document, e.Name, e.Version)
 	case incident.ReceivedAgain:
 		return "received again: same " + e.Same
+	case incident.Examined:
+		return examined(e)
 	case incident.Skipped:
 		if e.Rule == "" {
 			return fmt.Sprintf("%s was not possible: %s", e.Command, e.Why)
@@ -170,23 +172,6 @@ func notified(e incident.Notified) string {
 		line += " (no mailbox is known)"
 	}
 	return line
-}
-
-func message(e incident.Message) string {
-	c := e.Content
-	if e.Sent {
-		line := "mail to " + people(c.To)
-		if len(c.Cc) > 0 {
-			line += ", copy to " + people(c.Cc)
-		}
-		return line + fmt.Sprintf(": %q", c.Subject)
-	}
-	who := people([]incident.Party{c.From})
-	if c.From.Address == "" {
-		who = "unknown"
-	}
-	notes := append([]string{e.Thread}, e.Flags...)
-	return fmt.Sprintf("message from %s [%s]: %q", who, strings.Join(notes, ", "), c.Subject)
 }
 
 func (w words) due(e incident.DueSet) string {
