@@ -40,6 +40,27 @@ type Config struct {
 	// transaction; see [Desk.HoldsBody]. nil: the store does.
 	Blobs storage.Blobs
 
+	// Opener decrypts mail that comes in and checks its signatures; nil: it is kept
+	// as it is. It is asked before the transaction, for ten seconds at most, and
+	// again when the text of such a mail is needed: the store keeps its raw bytes,
+	// its subject and what it mentions, and never its opened text.
+	Opener mail.Opener
+
+	// Sealer signs and encrypts mail that goes out, as Policy.Sealing says; nil:
+	// none. It is asked inside of the transaction, so it should have its keys at
+	// hand. What it writes is new each time: with it, the same seed in Rand does
+	// not give the same records.
+	Sealer mail.Sealer
+
+	// OwnServer says how to know what our own mail server has written about the
+	// sender of a mail; without an ID nothing is believed. Verifier checks the
+	// signatures of domains where that server says nothing about them; nil: nobody
+	// does. Contact reports whether an address is one that the team knows, beside
+	// its own and those of the ticket that the mail belongs to; nil: none.
+	OwnServer mail.OwnServer
+	Verifier  mail.Verifier
+	Contact   func(address string) bool
+
 	// Scope limits what an actor may see; nil, or a nil Scope, shows everything.
 	Scope func(actor incident.Actor, groups []string) *storage.Scope
 

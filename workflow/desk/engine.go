@@ -240,14 +240,18 @@ func refusal(err error) bool {
 	var taken *workflow.TakenError
 	var refused *workflow.RefusedError
 	var missing *workflow.MissingError
-	return errors.As(err, &transition) || errors.As(err, &taken) || errors.As(err, &refused) || errors.As(err, &missing)
+	var unsealed *UnsealedError
+	return errors.As(err, &unsealed) || errors.As(err, &transition) || errors.As(err, &taken) || errors.As(err, &refused) || errors.As(err, &missing)
 }
 
 // reason is the part of a refusal that goes into a record: it names no person.
 func reason(err error) string {
 	var taken *workflow.TakenError
 	var refused *workflow.RefusedError
+	var unsealed *UnsealedError
 	switch {
+	case errors.As(err, &unsealed):
+		return "it cannot be signed or encrypted as the policy demands"
 	case errors.As(err, &taken):
 		return "it has an owner"
 	case errors.As(err, &refused):

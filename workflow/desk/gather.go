@@ -179,7 +179,7 @@ func (d *Desk) text(ctx context.Context, r storage.Reader, m incident.Message) (
 	if err != nil || !m.IsMail() {
 		return string(body), err
 	}
-	parsed, _ := mail.Parse(body, d.config.Limits) // what is wrong with it stands in its record
+	parsed, _ := mail.Parse(d.readable(ctx, m, body), d.config.Limits) // what is wrong with it stands in its record
 	return parsed.Text, nil
 }
 

@@ -54,7 +54,7 @@ const largeBody = 64 << 10
 // Config.Limits allows; anything else comes from the store or the context and is
 // temporary: the same mail may be offered again.
 func (d *Desk) Receive(ctx context.Context, env mail.Envelope, raw []byte) (*Receipt, error) {
-	in, err := d.read(env, raw)
+	in, err := d.read(ctx, env, raw)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,10 @@ type incoming struct {
 	digest  incident.Digest // of raw
 	apart   bool            // raw goes to Config.Blobs
 	env     mail.Envelope
-	msg     *mail.Message
+	msg     *mail.Message // as it is to be read
+	header  *mail.Message // the raw mail
+	open    opening
+	trust   incident.Trust // in the ticket that it goes to
 	machine mail.Machine
 	sender  incident.Party
 	actor   incident.Actor
@@ -99,26 +102,35 @@ type incoming struct {
 	copyKey storage.Key // empty Value: the mail has no Message-ID
 }
 
-func (d *Desk) read(env mail.Envelope, raw []byte) (*incoming, error) {
-	msg, err := mail.Parse(raw, d.config.Limits)
+func (d *Desk) read(ctx context.Context, env mail.Envelope, raw []byte) (*incoming, error) {
+	header, err := mail.Parse(raw, d.config.Limits)
 	var limit *mail.LimitError
 	if errors.As(err, &limit) && limit.Limit == "Bytes" {
 		return nil, &mail.Error{Code: 552, Enhanced: "5.3.4", Message: fmt.Sprintf("message is larger than %d bytes", limit.Allowed)}
 	}
+	in := d.incoming(env, raw, header)
+	in.open = d.open(ctx, raw, header)
+	in.msg, err = in.open.reader(header, err, d.config.Limits)
+	in.tagged = cut(d.config.Tag.Find(in.msg.Subject), maxTags)
+	in.entity = d.entity(in, err)
+	in.entity.Layers = in.open.layers()
+	if header.MessageID != "" {
+		in.copyKey = storage.Key{Space: claimCopy, Value: header.MessageID + "\n" + fingerprint(header, raw)}
+	}
+	return in, nil
+}
+
+// incoming says what a mail is before anything is opened in it.
+func (d *Desk) incoming(env mail.Envelope, raw []byte, header *mail.Message) *incoming {
 	in := &incoming{
 		raw: raw, digest: incident.DigestOf(raw), apart: d.config.Blobs != nil && len(raw) > largeBody,
-		env: env, msg: msg, machine: mail.Detect(msg, env, d.name()), actor: incident.Correspondent,
+		env: env, msg: header, header: header, machine: mail.Detect(header, env, d.name()), actor: incident.Correspondent,
 	}
-	in.sender = cmp.Or(firstParty(msg.From), firstParty(msg.Sender), incident.Party{Address: incident.Clean(env.From)})
+	in.sender = cmp.Or(firstParty(header.From), firstParty(header.Sender), incident.Party{Address: incident.Clean(env.From)})
 	if actor, ok := d.member(in.sender.Address); ok && !in.machine.Bounce {
 		in.actor, in.team = actor, true
 	}
-	in.tagged = cut(d.config.Tag.Find(msg.Subject), maxTags)
-	in.entity = d.entity(in, err)
-	if msg.MessageID != "" {
-		in.copyKey = storage.Key{Space: claimCopy, Value: msg.MessageID + "\n" + fingerprint(msg, raw)}
-	}
-	return in, nil
+	return in
 }
 
 func firstParty(list []incident.Party) incident.Party {
@@ -169,6 +181,7 @@ func (d *Desk) entity(in *incoming, limit error) incident.MessageEntity {
 	if limit != nil {
 		e.Findings = append(e.Findings, limit.Error())
 	}
+	e.Findings = append(e.Findings, in.open.findings...)
 	for _, defect := range cut(msg.Defects, maxFindings) {
 		e.Findings = append(e.Findings, defect.Where+": "+defect.What)
 	}
@@ -242,11 +255,8 @@ func (r *run) receive(ctx context.Context, in *incoming, failed error) (*Receipt
 	if err != nil {
 		return nil, err
 	}
-	if verdict.Action == mail.AppendFlagged && r.policy.MailTrust.Append != incident.TrustNone {
-		verdict = mail.Verdict{
-			Action: mail.Hold, Candidates: []incident.ID{verdict.Ticket}, Reason: "stranger",
-			Why: append(verdict.Why, "The policy appends no mail of strangers."),
-		}
+	if verdict, err = r.trusted(ctx, in, verdict); err != nil {
+		return nil, err
 	}
 	if failed != nil {
 		candidates := verdict.Candidates
@@ -273,6 +283,9 @@ func (r *run) receive(ctx context.Context, in *incoming, failed error) (*Receipt
 		if _, err := r.draft.Claim(ctx, key, receipt.Ticket); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.claimSignatures(ctx, in, receipt.Ticket); err != nil {
+		return nil, err
 	}
 	receipt.Version, err = r.messageVersion(ctx, receipt.Ticket, in.digest)
 	return receipt, err
@@ -372,13 +385,13 @@ func (r *run) replied(ctx context.Context, input *mail.ThreadInput, space, id st
 // intakeCommand turns a verdict into the command that carries it out.
 func (r *run) intakeCommand(ctx context.Context, in *incoming, verdict mail.Verdict) (workflow.Command, error) {
 	m := workflow.Mail{
-		Side: incident.Outside, Machine: in.machine.Any(), Thread: verdict.Reason,
+		Side: incident.Outside, Machine: in.machine.Any(), Thread: verdict.Reason, Trust: in.trust,
 		Entity: in.entity, Blobs: []incident.Digest{in.digest},
 	}
 	if in.team {
 		m.Side = incident.Inside
 	}
-	m.Flags = flags(in.machine, verdict)
+	m.Flags = append(flags(in.machine, verdict), in.open.flags()...)
 	m.Entity.Why = slices.Concat(verdict.Why, in.entity.Why)
 	if id := in.entity.MessageID; id != "" {
 		holder, taken, err := r.draft.Claimed(ctx, storage.Key{Space: claimMessageID, Value: id})
@@ -397,9 +410,6 @@ func (r *run) intakeCommand(ctx context.Context, in *incoming, verdict mail.Verd
 		t, err := r.draft.Ticket(ctx, verdict.Ticket)
 		if err != nil {
 			return nil, err
-		}
-		if verdict.Action == mail.Append && t.Corresponds(in.sender.Address) {
-			m.Trust = incident.TrustKnown
 		}
 		// Whom the ticket asks is outside of it, of whatever domain (RT SLA: a
 		// requestor is, unless he owns the ticket): our own operations centre, say.

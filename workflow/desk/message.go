@@ -23,46 +23,59 @@ const (
 )
 
 // embody gives an event the body that was decided for it: a mail that we send is
-// composed, any other text is kept as it is.
+// composed and sealed, any other text is kept as it is.
 func (r *run) embody(ctx context.Context, t incident.Ticket, decision workflow.Decision, at time.Time) (incident.Event, error) {
 	if decision.Text == "" {
 		return decision.Event, nil
 	}
-	body := []byte(decision.Text)
-	message, isMessage := decision.Event.(incident.Message)
-	if isMessage && message.Sent {
-		var err error
-		if message, body, err = r.compose(t, message, decision, at); err != nil {
+	var err error
+	switch ev := decision.Event.(type) {
+	case incident.Message:
+		if ev.Sent {
+			return r.sent(ctx, t, ev, decision, at)
+		}
+		ev.Content.Observables = r.desk.observables(decision.Text) // somebody has typed it
+		if ev.Blobs, err = r.keep(ctx, decision.Text); err != nil {
 			return nil, err
 		}
+		err = r.keepFiles(ctx, &ev, decision.Files)
+		return ev, err
+	case incident.Commented:
+		ev.Blobs, err = r.keep(ctx, decision.Text)
+		return ev, err
+	case incident.Notified:
+		return r.notified(ctx, t, ev, decision.Text, at)
 	}
-	if notified, ok := decision.Event.(incident.Notified); ok {
-		var err error
-		if notified, body, err = r.notice(t, notified, decision.Text, at); err != nil || body == nil {
-			return notified, err
-		}
-		decision.Event = notified
-	}
-	digest, err := r.draft.PutBlob(ctx, body)
+	return nil, fmt.Errorf("desk: event %s cannot have a text", decision.Event.Type())
+}
+
+func (r *run) keep(ctx context.Context, text string) ([]incident.Digest, error) {
+	digest, err := r.draft.PutBlob(ctx, []byte(text))
+	return []incident.Digest{digest}, err
+}
+
+// sent is a mail to correspondents.
+func (r *run) sent(ctx context.Context, t incident.Ticket, m incident.Message, decision workflow.Decision, at time.Time) (incident.Event, error) {
+	m, raw, err := r.compose(t, m, decision, at)
 	if err != nil {
 		return nil, err
 	}
-	switch ev := decision.Event.(type) {
-	case incident.Message:
-		message.Blobs = []incident.Digest{digest}
-		if !message.Sent { // somebody has typed it
-			message.Content.Observables = r.desk.observables(decision.Text)
-			err = r.keepFiles(ctx, &message, decision.Files)
-		}
-		return message, err
-	case incident.Commented:
-		ev.Blobs = []incident.Digest{digest}
-		return ev, nil
-	case incident.Notified:
-		ev.Blobs = []incident.Digest{digest}
-		return ev, nil
+	kind := r.policy.Sealing.Replies
+	if m.Thread == mail.NewReport { // it begins the ticket
+		kind = r.policy.Sealing.Requests
 	}
-	return nil, fmt.Errorf("desk: event %s cannot have a text", decision.Event.Type())
+	m.Content.Sealed, m.Blobs, err = r.seal(ctx, t, kind, raw, slices.Concat(m.Content.To, m.Content.Cc)...)
+	return m, err
+}
+
+// notified is a notice to the team, without a mail where no mailbox is known.
+func (r *run) notified(ctx context.Context, t incident.Ticket, n incident.Notified, text string, at time.Time) (incident.Event, error) {
+	n, raw, err := r.notice(t, n, text, at)
+	if err != nil || raw == nil {
+		return n, err
+	}
+	n.Content.Sealed, n.Blobs, err = r.seal(ctx, t, r.policy.Sealing.Notices, raw, n.Content.Party)
+	return n, err
 }
 
 // keepFiles keeps the files of what was no mail.
@@ -159,7 +172,7 @@ func (d *Desk) name() string {
 // its ids, and outgoing rows for its recipients.
 func (r *run) settleMessage(ctx context.Context, t incident.Ticket, ev incident.Event) error {
 	if n, ok := ev.(incident.Notified); ok && len(n.Blobs) > 0 {
-		return r.post(ctx, t, n.Blobs[0], n.Content.Party)
+		return r.post(ctx, t, n.Blobs[0], n.Content.Sealed, n.Content.Party)
 	}
 	m, ok := ev.(incident.Message)
 	if !ok {
@@ -178,15 +191,16 @@ func (r *run) settleMessage(ctx context.Context, t incident.Ticket, ev incident.
 	if !m.Sent || len(m.Blobs) == 0 {
 		return nil
 	}
-	return r.post(ctx, t, m.Blobs[0], slices.Concat(m.Content.To, m.Content.Cc)...)
+	return r.post(ctx, t, m.Blobs[0], m.Content.Sealed, slices.Concat(m.Content.To, m.Content.Cc)...)
 }
 
-// post queues a mail of the newest record of a ticket, a row for each recipient.
-func (r *run) post(ctx context.Context, t incident.Ticket, blob incident.Digest, recipients ...incident.Party) error {
+// post queues a mail of the newest record of a ticket, a row for each recipient: the
+// mail as it was written, or its sealed copy.
+func (r *run) post(ctx context.Context, t incident.Ticket, plain incident.Digest, copies []incident.SealedCopy, recipients ...incident.Party) error {
 	for i, to := range recipients {
 		err := r.draft.PutOutgoing(ctx, storage.Outgoing{
 			Ticket: t.ID, Version: t.Version, Number: i, Status: storage.Queued,
-			From: r.desk.config.From.Address, To: to.Address, Blob: blob, Queued: t.Updated, NextTry: t.Updated,
+			From: r.desk.config.From.Address, To: to.Address, Blob: goesTo(plain, copies, to.Address), Queued: t.Updated, NextTry: t.Updated,
 		})
 		if err != nil {
 			return err
