@@ -23,6 +23,7 @@ type run struct {
 	now    time.Time
 	seed   [32]byte
 	scope  *storage.Scope
+	mail   *incoming // that is received in it; nil: none
 
 	opened  []incident.ID
 	offers  []workflow.Command // that rules make

@@ -33,7 +33,7 @@ func (r *run) gather(ctx context.Context, asks []workflow.Ask) (workflow.Facts, 
 			}
 			facts.KnowStatuses(a, statuses)
 		case workflow.FactTexts, workflow.FactNewestText:
-			messages, err := r.desk.textsOf(ctx, r.draft, a)
+			messages, err := r.textsOf(ctx, a)
 			if err != nil {
 				return facts, err
 			}
@@ -126,13 +126,13 @@ func merging() []string {
 }
 
 // textsOf answers [workflow.FactTexts] and [workflow.FactNewestText].
-func (d *Desk) textsOf(ctx context.Context, r storage.Reader, a workflow.Ask) ([]workflow.MessageRecord, error) {
+func (r *run) textsOf(ctx context.Context, a workflow.Ask) ([]workflow.MessageRecord, error) {
 	q := storage.HistoryQuery{Tickets: []incident.ID{a.Ticket}, Types: []string{incident.Message{}.Type(), incident.Commented{}.Type()}}
 	newest := a.Fact == workflow.FactNewestText
 	if newest {
 		q.Types, q.Descending, q.Limit = q.Types[:1], true, 1
 	}
-	history, err := r.History(ctx, q)
+	history, err := r.draft.History(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (d *Desk) textsOf(ctx context.Context, r storage.Reader, a workflow.Ask) ([
 		if !ok || m.Machine && !newest {
 			continue
 		}
-		text, err := d.text(ctx, r, m)
+		text, err := r.text(ctx, m)
 		if err != nil {
 			return nil, err
 		}
@@ -171,15 +171,18 @@ func textual(record incident.Record) (incident.Message, bool) {
 }
 
 // text is what a message says to a reader.
-func (d *Desk) text(ctx context.Context, r storage.Reader, m incident.Message) (string, error) {
+func (r *run) text(ctx context.Context, m incident.Message) (string, error) {
 	if len(m.Blobs) == 0 {
 		return "", nil
 	}
-	body, err := d.body(ctx, r, m.Blobs[0])
+	if r.mail != nil && m.Blobs[0] == r.mail.digest {
+		return r.mail.msg.Text, nil
+	}
+	body, err := r.desk.body(ctx, r.draft, m.Blobs[0])
 	if err != nil || !m.IsMail() {
 		return string(body), err
 	}
-	parsed, _ := mail.Parse(d.readable(ctx, m, body), d.config.Limits) // what is wrong with it stands in its record
+	parsed, _ := mail.Parse(r.desk.readable(ctx, m, body), r.desk.config.Limits) // what is wrong with it stands in its record
 	return parsed.Text, nil
 }
 

@@ -226,7 +226,7 @@ func (d *Desk) receive(ctx context.Context, in *incoming, failed error) (*Receip
 	var done *run
 	err = update(ctx, d.store, func(ctx context.Context, tx storage.Tx) error {
 		done = d.newRun(in.actor, nil, seed, tx)
-		done.plain = failed != nil
+		done.plain, done.mail = failed != nil, in
 		var err error
 		if receipt, err = done.receive(ctx, in, failed); err != nil {
 			return err

@@ -361,7 +361,9 @@ func (d *Desk) readable(ctx context.Context, m incident.Message, raw []byte) []b
 	if m.Sent || d.config.Opener == nil {
 		return raw
 	}
-	opened, err := d.config.Opener.Open(ctx, raw)
+	waiting, cancel := context.WithTimeout(ctx, openWait)
+	defer cancel()
+	opened, err := d.config.Opener.Open(waiting, raw)
 	if err != nil {
 		return raw
 	}
