@@ -15,9 +15,11 @@ import (
 	msgauth "github.com/emersion/go-msgauth/dkim"
 	"github.com/stretchr/testify/require"
 
+	"github.com/airtight-csirt/airtight/adapters/memory"
 	"github.com/airtight-csirt/airtight/adapters/pgp"
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/mail"
+	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
 	"github.com/airtight-csirt/airtight/workflow/desk"
 )
@@ -106,13 +108,17 @@ type keyed struct {
 }
 
 func newKeyed(t testing.TB, change ...func(*desk.Config)) *keyed {
+	return newKeyedOn(t, memory.New(), change...)
+}
+
+func newKeyedOn(t testing.TB, store storage.Store, change ...func(*desk.Config)) *keyed {
 	t.Helper()
 	k := &keyed{}
 	clock := func() time.Time { return k.now }
 	k.desk, k.bob = newPerson(t, "csirt@example.net", clock), newPerson(t, "bob@example.org", clock)
 	k.desk.knows(k.bob)
 	k.bob.knows(k.desk)
-	k.world = newWorld(t, append([]func(*desk.Config){func(c *desk.Config) { c.Opener, c.Sealer = k.desk, k.desk }}, change...)...)
+	k.world = newWorldOn(t, store, append([]func(*desk.Config){func(c *desk.Config) { c.Opener, c.Sealer = k.desk, k.desk }}, change...)...)
 	return k
 }
 
