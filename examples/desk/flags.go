@@ -21,6 +21,8 @@ import (
 // once.
 type options struct {
 	db, as, tag, mailbox, blobs, sla, rules string
+	keys, passphraseFile, mailServer        string
+	dkim                                    bool
 	also                                    []desk.Recipient
 	team                                    []string
 	json                                    bool
@@ -32,6 +34,7 @@ func defaults(env func(string) string, user string) options {
 		db: cmp.Or(env("AIRTIGHT_DB"), "./airtight.db"), as: user, tag: cmp.Or(env("AIRTIGHT_TAG"), "A CSIRT"),
 		mailbox: cmp.Or(env("AIRTIGHT_MAILBOX"), exampleMailbox),
 		team:    strings.Fields(env("AIRTIGHT_TEAM")), blobs: env("AIRTIGHT_BLOBS"), sla: env("AIRTIGHT_SLA"), rules: env("AIRTIGHT_POLICY"),
+		keys: env("AIRTIGHT_KEYS"), mailServer: env("AIRTIGHT_MAIL_SERVER"),
 	}
 	for _, s := range strings.Fields(env("AIRTIGHT_ALSO")) {
 		o.also = append(o.also, recipient(s))
@@ -65,6 +68,10 @@ func (o *options) register(flags *flag.FlagSet) {
 	flags.StringVar(&o.blobs, "blobs", o.blobs, "`directory` for mail of more than 64 KiB; default: the database; or AIRTIGHT_BLOBS")
 	flags.StringVar(&o.sla, "sla", o.sla, "`file` with the terms of a service agreement, as desk sla example prints one; default: nothing is promised; or AIRTIGHT_SLA")
 	flags.StringVar(&o.rules, "policy", o.rules, "`file` or name of the policy that the desk works by, as desk policy show prints one; default: the one that was adopted last, or janet; or AIRTIGHT_POLICY")
+	flags.StringVar(&o.keys, "keys", o.keys, "`directory` with OpenPGP keys that open and seal mail: team/csirt@example.net.asc holds secret ones, contacts/bob@example.org.asc public ones; or AIRTIGHT_KEYS")
+	flags.StringVar(&o.passphraseFile, "passphrase", o.passphraseFile, "`file` whose first line unlocks the secret keys; default: AIRTIGHT_PASSPHRASE says it")
+	flags.StringVar(&o.mailServer, "mail-server", o.mailServer, "`name` that our mail server puts into Authentication-Results, which are believed then; or AIRTIGHT_MAIL_SERVER")
+	flags.BoolVar(&o.dkim, "dkim", o.dkim, "check DKIM signatures where our mail server says nothing of them; asks the DNS")
 	flags.Func("team", "`address` or @domain whose mail counts as ours, repeatable; or AIRTIGHT_TEAM, separated by blanks", func(s string) error {
 		o.team = append(o.team, s)
 		return nil
@@ -112,7 +119,8 @@ func (o *options) again() string {
 	}
 	for _, f := range []struct{ name, value, standard string }{
 		{"db", db, standard.db}, {"blobs", o.blobs, standard.blobs}, {"sla", o.sla, standard.sla}, {"policy", o.rules, standard.rules},
-		{"tag", o.tag, standard.tag}, {"mailbox", o.mailbox, standard.mailbox},
+		{"tag", o.tag, standard.tag}, {"mailbox", o.mailbox, standard.mailbox}, {"keys", o.keys, ""}, {"passphrase", o.passphraseFile, ""},
+		{"mail-server", o.mailServer, ""},
 	} {
 		if f.value != f.standard {
 			add(f.name, f.value)
@@ -123,6 +131,9 @@ func (o *options) again() string {
 	}
 	for _, member := range o.team {
 		add("team", member)
+	}
+	if o.dkim {
+		flags = append(flags, "--dkim")
 	}
 	return strings.Join(flags, " ")
 }

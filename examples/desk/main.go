@@ -112,6 +112,8 @@ func subcommands() []subcommand {
 			{"policy", "lint POLICY | graph POLICY | diff POLICY POLICY | adopt POLICY | show [NAME]", "policies: find what is wrong with one, draw its lifecycles, compare two, work by one from now on, print one; a policy is a file, or janet, rtir, airt", 1, 3, policies},
 			{"explain", "ID [due|status|owner|constituency|thread|mail]", "say why something is as it is, back to what somebody did; without a second word about all", 1, 2, explain},
 			{"script", "FILE...", "play stories with their trace, each on a desk of its own in memory; exit code 1 where one comes out otherwise", 1, -1, script},
+			{"examine", "ID [RECORD]", "open mail that came in again, with the keys that there are now; without RECORD all mail of the ticket", 1, 2, examine},
+			{"keys", "", "list the keys that open and seal mail", 0, 0, keys},
 			{"verify", "", "check everything that is stored; exit code 1 when something does not hold", 0, 0, verify},
 			{"demo", "", "play a story over real SMTP on this machine and print it", 0, 0, demo},
 		},
@@ -198,7 +200,7 @@ func sentence(err error) string {
 	}
 	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
 	text := strings.ReplaceAll(strings.Join(lines, "; "), "\t", "")
-	for _, pkg := range []string{"workflow: ", "desk: ", "incident: ", "sqlstore: ", "storage: ", "mail: ", "sla: "} {
+	for _, pkg := range []string{"workflow: ", "desk: ", "incident: ", "sqlstore: ", "storage: ", "mail: ", "sla: ", "pgp: "} {
 		text = strings.TrimPrefix(text, pkg)
 	}
 	return printable(text)

@@ -91,7 +91,7 @@ func (w *workplace) document(ctx context.Context, id incident.ID, tell teller) (
 		doc.History = append(doc.History, entry{r, event, tell.record(r)})
 		switch event.(type) {
 		case incident.Message, incident.Commented:
-			body, err := w.body(ctx, id, r.Version)
+			body, err := w.text(ctx, id, r.Version, event)
 			if err != nil && !errors.Is(err, desk.ErrNoBody) {
 				return nil, err
 			}
@@ -109,6 +109,17 @@ func (w *workplace) document(ctx context.Context, id incident.ID, tell teller) (
 	}
 	doc.Outgoing, err = w.me.Outgoing(ctx, id)
 	return &doc, err
+}
+
+// text returns what there is to read of a record: of a mail without what protected
+// it, if it can be opened now.
+func (w *workplace) text(ctx context.Context, id incident.ID, version uint64, event incident.Event) ([]byte, error) {
+	if m, ok := event.(incident.Message); ok && m.IsMail() {
+		if opened, err := w.me.Opened(ctx, id, version); err == nil {
+			return opened.Mail, nil
+		}
+	}
+	return w.body(ctx, id, version)
 }
 
 // body returns the text of a record as it came.
@@ -247,6 +258,11 @@ func (c *call) document(d *document) error {
 func (c *call) texts(d *document) {
 	number := 0
 	for _, e := range d.History {
+		if examined, ok := e.Event.(incident.Examined); ok {
+			fmt.Fprintf(c.stdout, "\n%s %s\n", place(e.Record.Ticket, e.Record.Version), e.What)
+			c.authorship(examined.Content.Authorship)
+			c.layers(examined.Content.Layers)
+		}
 		if _, ok := d.bodies[e.Record.Version]; !ok {
 			continue
 		}
@@ -256,6 +272,9 @@ func (c *call) texts(d *document) {
 			for _, why := range m.Content.Why {
 				fmt.Fprintf(c.stdout, "  why: %s\n", printable(why))
 			}
+			c.authorship(m.Content.Authorship)
+			c.layers(m.Content.Layers)
+			c.sealed(m.Content.Sealed)
 			for _, finding := range m.Content.Findings {
 				fmt.Fprintf(c.stdout, "  finding: %s\n", printable(finding))
 			}

@@ -93,6 +93,10 @@ func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
 		Now:    s.now, Rand: s.rand, Log: s.log,
 		Recipients: c.also,
 	}
+	if err := c.protect(&config); err != nil {
+		w.Close()
+		return nil, err
+	}
 	if c.blobs != "" {
 		if w.blobs, err = blobdir.New(c.blobs, blobdir.Config{}); err != nil {
 			w.Close()
