@@ -183,7 +183,7 @@ func (s *Session) trace(ctx context.Context, r storage.Reader, e *Explanation, r
 		}
 		step := ExplanationStep{Record: record, Event: ev, Words: workflow.Words(ev, time.UTC)}
 		if m, ok := ev.(incident.Message); ok {
-			step.Why = m.Content.Why
+			step.Why = slices.Concat(m.Content.Why, m.Content.Authorship)
 		}
 		e.Steps = append(e.Steps, step)
 		for _, miss := range record.NearMisses() {

@@ -47,7 +47,7 @@ func TestExplain(t *testing.T) {
 		require.Equal(t, "The incident #1 is open. That comes from #1.4, of 2026-03-02 09:04 UTC: status resolved -> open, by the rule reopen-parents because of #2.4. "+
 			"Before that stands #2.4, of 2026-03-02 09:04 UTC: status resolved -> open, by the rule reopen-on-reply because of #2.3. "+
 			"Before that stands #2.3, of 2026-03-02 09:04 UTC: message from bob@example.org [tag]: \"Re: [A CSIRT #2] Scan\", which correspondent did (append). "+
-			"The subject names ticket 2. The sender has a part in ticket 2.", opened.Text)
+			"The subject names ticket 2. The sender has a part in ticket 2. bob@example.org is a known contact; nothing confirms that the mail is from there.", opened.Text)
 		require.Equal(t, "1 due incident-due, 2 due due-on-reply, 2 message ", places(w.why(inc, desk.TopicDue)))
 		require.NotEmpty(t, w.why(inv, desk.TopicThread).Steps[0].Why)
 

@@ -217,7 +217,13 @@ func TestOpenerInTrouble(t *testing.T) {
 
 // What a mail says to a rule is its opened text.
 func TestRulesReadOpenedText(t *testing.T) {
+	asked := 0
 	k := newKeyed(t, func(c *desk.Config) {
+		box := c.Opener
+		c.Opener = opener(func(ctx context.Context, raw []byte) (mail.Opened, error) {
+			asked++
+			return box.Open(ctx, raw)
+		})
 		c.Policy = workflow.Default()
 		for i, r := range c.Policy.Rules {
 			if r.Name == "approve-block" {
@@ -230,8 +236,10 @@ func TestRulesReadOpenedText(t *testing.T) {
 	block := k.child(incident.KindBlock, inc)
 	k.take(k.bob.write(mail.Always, mail.Always, tagged(block), "Not yet."))
 	k.status("pending activation", block)
+	asked = 0
 	k.take(k.bob.write(mail.Always, mail.Always, tagged(block), "Done."))
 	k.status("active", block)
+	require.Equal(t, 1, asked, "no rule waits for the opener inside of the transaction")
 }
 
 // A mail with many protections leaves a short record.
