@@ -12,12 +12,12 @@ import (
 // Opener takes off what protects a mail: OpenPGP (adapters/pgp), or S/MIME. It
 // is safe for concurrent use.
 //
-// That a signature is bad or a key is missing is no error but an [incident.Layer]: a mail
-// with anything wrong in it is opened as far as it can be. An error means that
-// nothing can be said now, because ctx ended or keys could not be fetched; its text
-// is stored beside the mail, so that there may be no secret in it. A
-// mail whose layer says [incident.DecryptionNoKey] may be opened again, from its raw bytes, once
-// there is a key.
+// That a signature is bad or a key is missing is no error but an
+// [incident.Layer]: a mail with anything wrong in it is opened as far as it can
+// be. An error means that nothing can be said now, because ctx ended or keys
+// could not be fetched; its text is stored beside the mail, so that there may be
+// no secret in it. A mail whose layer says [incident.DecryptionNoKey] may be
+// opened again, from its raw bytes, once there is a key.
 type Opener interface {
 	Open(ctx context.Context, raw []byte) (Opened, error)
 }
