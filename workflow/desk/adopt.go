@@ -8,6 +8,7 @@ import (
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
 )
 
 // DocumentPolicy is the kind of document that a policy is.
@@ -27,7 +28,7 @@ type Adoption struct {
 // returned and nothing is written. Put the version into [workflow.Policy.Version]
 // before New, so that every record carries it.
 //
-// Errors: those of the store. A lost race is tried again.
+// Errors: those of the store, [*VetoError]. A lost race is tried again.
 func Adopt(ctx context.Context, store storage.Store, by incident.Actor, document, name string, content []byte, config Config) (Adoption, error) {
 	d, err := New(store, config)
 	if err != nil {
@@ -60,14 +61,12 @@ func Adopt(ctx context.Context, store storage.Store, by incident.Actor, document
 			return err
 		}
 		adopted.Blobs = []incident.Digest{digest}
-		record := incident.Record{Command: "adopt", Ticket: incident.Desk, At: r.env(self).Now, By: by, Policy: r.policy.Version, Salt: r.salt()}
-		if err := record.Encode(adopted.Adopted); err != nil {
+		r.label = "adopt"
+		change, err := r.event(ctx, self, incident.Desk, nil, workflow.Decision{Event: adopted.Adopted}, incident.Cause{})
+		if err != nil {
 			return err
 		}
-		if err := r.draft.Append(ctx, record); err != nil {
-			return err
-		}
-		adopted.At, adopted.By = record.At, by
+		adopted.At, adopted.By = change.At, by
 		result, err = r.flush(ctx, tx)
 		return err
 	})

@@ -64,12 +64,13 @@ type Config struct {
 	// Scope limits what an actor may see; nil, or a nil Scope, shows everything.
 	Scope func(actor incident.Actor, groups []string) *storage.Scope
 
-	// Hooks run in order. Before hooks run inside the transaction and may run
-	// again after a conflict, so they must have no effect outside; an error is a
-	// veto ([*VetoError]) that leaves nothing behind. Before hooks see every
-	// command and event, those of rules, mail and sweeps too. After hooks run
+	// Hooks run in order, each on what the one before has made of the command or
+	// event. Before hooks run inside the transaction and may run again after a
+	// conflict, so they must have no effect outside; an error is a veto
+	// ([*VetoError]) that leaves nothing behind. They see every command and event,
+	// those of rules, mail and sweeps too, and those of a Preview. After hooks run
 	// after the commit and cannot fail it; they should be quick, because the
-	// sender of a mail waits for them.
+	// sender of a mail waits for them. Who may miss nothing reads the [Feed].
 	BeforeCommand []BeforeCommand
 	AfterCommand  []AfterCommand
 	BeforeEvent   []BeforeEvent

@@ -32,7 +32,7 @@ type run struct {
 	steps   int
 	records uint64   // written so far; salts and Message-IDs count with it
 	rules   []string // on the way to the present command, outermost first
-	label   string   // command in the records of derivations: "recompute", or none
+	label   string   // command in records that no command makes: "recompute", "adopt", or none
 	plain   bool     // no hooks, rules and derivations: how a mail is kept when these failed
 }
 
@@ -77,9 +77,10 @@ func (r *run) command(ctx context.Context, c workflow.Command, cause incident.Ca
 	}
 	call := CommandCall{By: r.by, Command: c, Ticket: ticket, Cause: cause}
 	call.Ticket.ID = id
-	if err := r.beforeCommand(ctx, call); err != nil {
+	if call.Command, err = r.beforeCommand(ctx, call); err != nil {
 		return err
 	}
+	c = call.Command
 	if _, opens := c.(workflow.Open); opens {
 		ticket.ID = id
 	}
@@ -235,8 +236,13 @@ func catchUnasked(err *error) {
 	}
 }
 
-// refusal reports whether an error is the policy's no to a command.
+// refusal reports whether an error is the policy's no to a command. What a hook
+// says is none, whatever it wraps.
 func refusal(err error) bool {
+	var veto *VetoError
+	if errors.As(err, &veto) {
+		return false
+	}
 	var transition *workflow.TransitionError
 	var taken *workflow.TakenError
 	var refused *workflow.RefusedError
@@ -274,7 +280,7 @@ func (r *run) event(ctx context.Context, before incident.Ticket, id incident.ID,
 	if err != nil {
 		return workflow.Change{}, err
 	}
-	if err := r.beforeEvent(ctx, EventCall{By: r.by, Command: record.Command, Ticket: before, Event: ev, Cause: cause}); err != nil {
+	if ev, err = r.beforeEvent(ctx, EventCall{By: r.by, Command: record.Command, Ticket: before, Event: ev, Cause: cause}); err != nil {
 		return workflow.Change{}, err
 	}
 	if err := record.Encode(ev); err != nil {
@@ -474,31 +480,4 @@ func derivationNames(p *workflow.Policy) []string {
 		names = append(names, d.Name)
 	}
 	return names
-}
-
-// readOnly hides that a draft can be written to.
-type readOnly struct{ storage.Reader }
-
-func (r *run) beforeCommand(ctx context.Context, call CommandCall) error {
-	if r.plain {
-		return nil
-	}
-	for _, hook := range r.desk.config.BeforeCommand {
-		if err := hook(ctx, readOnly{r.draft}, call); err != nil {
-			return &VetoError{call.Ticket.ID, "command " + call.Command.Name(), err}
-		}
-	}
-	return nil
-}
-
-func (r *run) beforeEvent(ctx context.Context, call EventCall) error {
-	if r.plain {
-		return nil
-	}
-	for _, hook := range r.desk.config.BeforeEvent {
-		if err := hook(ctx, readOnly{r.draft}, call); err != nil {
-			return &VetoError{call.Ticket.ID, "event " + call.Event.Type(), err}
-		}
-	}
-	return nil
 }

@@ -192,11 +192,11 @@ func ExampleCourier() {
 func ExampleConfig() {
 	ctx := context.Background()
 	d, err := desk.New(memory.New(), desk.Config{
-		BeforeCommand: []desk.BeforeCommand{func(_ context.Context, _ storage.Reader, call desk.CommandCall) error {
+		BeforeCommand: []desk.BeforeCommand{func(_ context.Context, _ storage.Reader, call desk.CommandCall) (workflow.Command, error) {
 			if call.Command.Name() == "move" && call.Ticket.Owner != call.By {
-				return errors.New("take it first")
+				return nil, errors.New("take it first")
 			}
-			return nil
+			return call.Command, nil
 		}},
 	})
 	if err != nil {

@@ -20,22 +20,22 @@ var errNo = errors.New("not on my watch")
 // vetoCommand refuses a command by name, vetoEvent an event by type.
 func vetoCommand(name string) func(*desk.Config) {
 	return func(c *desk.Config) {
-		c.BeforeCommand = append(c.BeforeCommand, func(_ context.Context, _ storage.Reader, call desk.CommandCall) error {
+		c.BeforeCommand = append(c.BeforeCommand, func(_ context.Context, _ storage.Reader, call desk.CommandCall) (workflow.Command, error) {
 			if call.Command.Name() == name {
-				return errNo
+				return nil, errNo
 			}
-			return nil
+			return call.Command, nil
 		})
 	}
 }
 
 func vetoEvent(kind string) func(*desk.Config) {
 	return func(c *desk.Config) {
-		c.BeforeEvent = append(c.BeforeEvent, func(_ context.Context, _ storage.Reader, call desk.EventCall) error {
+		c.BeforeEvent = append(c.BeforeEvent, func(_ context.Context, _ storage.Reader, call desk.EventCall) (incident.Event, error) {
 			if call.Event.Type() == kind {
-				return errNo
+				return nil, errNo
 			}
-			return nil
+			return call.Event, nil
 		})
 	}
 }
@@ -161,13 +161,13 @@ func TestAfterHooks(t *testing.T) {
 func TestBeforeHooksReadTheDraft(t *testing.T) {
 	var owners []incident.Actor
 	w := newWorld(t, func(c *desk.Config) {
-		c.BeforeCommand = append(c.BeforeCommand, func(ctx context.Context, r storage.Reader, call desk.CommandCall) error {
+		c.BeforeCommand = append(c.BeforeCommand, func(ctx context.Context, r storage.Reader, call desk.CommandCall) (workflow.Command, error) {
 			_, writes := r.(storage.Tx)
 			require.False(t, writes, "they only read")
 			if current, err := r.Ticket(ctx, 1); err == nil {
 				owners = append(owners, current.Owner, call.Ticket.Owner)
 			}
-			return nil
+			return call.Command, nil
 		})
 	})
 	w.incident()

@@ -75,11 +75,12 @@ func (d *Desk) Receive(ctx context.Context, env mail.Envelope, raw []byte) (*Rec
 // and not of the store.
 func ours(err error) bool {
 	var veto *VetoError
+	var replacement *ReplacementError
 	var loop *workflow.LoopError
 	var unasked *workflow.UnaskedError
 	var argument *workflow.ArgumentError
 	var missing *workflow.NoTicketError
-	return refusal(err) || errors.As(err, &veto) || errors.As(err, &loop) || errors.As(err, &unasked) ||
+	return refusal(err) || errors.As(err, &veto) || errors.As(err, &replacement) || errors.As(err, &loop) || errors.As(err, &unasked) ||
 		errors.As(err, &argument) || errors.As(err, &missing)
 }
 
@@ -272,9 +273,14 @@ func (r *run) receive(ctx context.Context, in *incoming, failed error) (*Receipt
 	if err := r.all(ctx, []workflow.Command{command}); err != nil {
 		return nil, err
 	}
-	receipt := &Receipt{Ticket: verdict.Ticket, Held: verdict.Action == mail.Hold, Verdict: verdict, Machine: in.machine.Any()}
+	receipt := &Receipt{Ticket: verdict.Ticket, Verdict: verdict, Machine: in.machine.Any()}
 	if len(r.opened) > 0 {
 		receipt.Ticket = r.opened[0]
+		opened, err := r.draft.Ticket(ctx, receipt.Ticket) // a hook may hold a mail, or not
+		if err != nil {
+			return nil, err
+		}
+		receipt.Held = opened.Held != nil
 	}
 	for _, key := range []storage.Key{rawKey, in.copyKey} {
 		if key.Value == "" {

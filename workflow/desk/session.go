@@ -53,7 +53,8 @@ var ErrNoCommand = errors.New("desk: there is no command to do")
 // one opens, by [incident.Nth]. A command that asks for what already is does
 // nothing and is no error.
 //
-// Errors: those of [workflow.Policy.Decide], [*UnsealedError], [*VetoError], [*workflow.LoopError],
+// Errors: those of [workflow.Policy.Decide], [*UnsealedError], [*VetoError], [*ReplacementError],
+// [*workflow.LoopError],
 // [*workflow.NoTicketError] for a ticket that does not exist or that the actor may not see (it
 // is also storage.ErrNotFound), errors of the store. After storage.ErrConflict
 // the commands are tried again, at most ten times and for a few seconds.

@@ -157,11 +157,11 @@ func TestCancelledDo(t *testing.T) {
 // Many reminders, one of which is refused: the others are acted on.
 func TestSweepGoesOn(t *testing.T) {
 	w := newWorld(t, func(c *desk.Config) {
-		c.BeforeCommand = append(c.BeforeCommand, func(_ context.Context, _ storage.Reader, call desk.CommandCall) error {
+		c.BeforeCommand = append(c.BeforeCommand, func(_ context.Context, _ storage.Reader, call desk.CommandCall) (workflow.Command, error) {
 			if call.Command == (workflow.Wake{Ticket: 2}) {
-				return errNo
+				return nil, errNo
 			}
-			return nil
+			return call.Command, nil
 		})
 	})
 	for range 4 {

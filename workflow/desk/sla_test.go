@@ -108,11 +108,11 @@ func TestRecomputeGoesOn(t *testing.T) {
 	p.Agreement = agreed(t, changed)
 	w = newWorldOn(t, w.store, func(c *desk.Config) {
 		c.Policy = p
-		c.BeforeEvent = append(c.BeforeEvent, func(_ context.Context, _ storage.Reader, call desk.EventCall) error {
+		c.BeforeEvent = append(c.BeforeEvent, func(_ context.Context, _ storage.Reader, call desk.EventCall) (incident.Event, error) {
 			if call.Ticket.ID == first {
-				return fmt.Errorf("not this one, by %s", call.Command)
+				return nil, fmt.Errorf("not this one, by %s", call.Command)
 			}
-			return nil
+			return call.Event, nil
 		})
 	})
 	n, err := w.desk.Recompute(ctx, nil)
@@ -238,11 +238,11 @@ func TestVerifyClocks(t *testing.T) {
 func TestKeptWithoutRules(t *testing.T) {
 	failing := true
 	w := newPromisingWorld(t, memory.New(), func(c *desk.Config) {
-		c.BeforeEvent = append(c.BeforeEvent, func(_ context.Context, _ storage.Reader, call desk.EventCall) error {
+		c.BeforeEvent = append(c.BeforeEvent, func(_ context.Context, _ storage.Reader, call desk.EventCall) (incident.Event, error) {
 			if failing && call.Event.Type() == "due" {
-				return fmt.Errorf("broken")
+				return nil, fmt.Errorf("broken")
 			}
-			return nil
+			return call.Event, nil
 		})
 	})
 	report := w.friday()
