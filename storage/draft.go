@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/airtight-csirt/airtight/incident"
@@ -21,14 +22,16 @@ import (
 //
 // A Draft is for one goroutine.
 type Draft struct {
-	base     Reader
-	tickets  map[incident.ID]*drafted
-	records  []*incident.Record
-	claims   map[Key]incident.ID
-	claimed  []Key
-	outgoing map[string]draftedOutgoing
-	blobs    map[incident.Digest][]byte
-	lastID   incident.ID // highest of base and draft; 0: not asked yet
+	base      Reader
+	tickets   map[incident.ID]*drafted
+	records   []*incident.Record
+	claims    map[Key]incident.ID
+	claimed   []Key
+	outgoing  map[string]draftedOutgoing
+	blobs     map[incident.Digest][]byte
+	bookmarks map[string]Bookmark // as they are now, of those that were changed; Revision 0: removed
+	marked    []bookmarkChange
+	lastID    incident.ID // highest of base and draft; 0: not asked yet
 }
 
 type drafted struct {
@@ -45,11 +48,12 @@ type draftedOutgoing struct {
 // NewDraft returns an empty draft over base.
 func NewDraft(base Reader) *Draft {
 	return &Draft{
-		base:     base,
-		tickets:  map[incident.ID]*drafted{},
-		claims:   map[Key]incident.ID{},
-		outgoing: map[string]draftedOutgoing{},
-		blobs:    map[incident.Digest][]byte{},
+		base:      base,
+		tickets:   map[incident.ID]*drafted{},
+		claims:    map[Key]incident.ID{},
+		outgoing:  map[string]draftedOutgoing{},
+		blobs:     map[incident.Digest][]byte{},
+		bookmarks: map[string]Bookmark{},
 	}
 }
 
@@ -156,6 +160,23 @@ func (d *Draft) OpenBlob(ctx context.Context, digest incident.Digest) (io.ReadCl
 		return io.NopCloser(bytes.NewReader(content)), nil
 	}
 	return d.base.OpenBlob(ctx, digest)
+}
+
+// Bookmark implements [Reader].
+func (d *Draft) Bookmark(ctx context.Context, name string) (Bookmark, error) {
+	if b, ok := d.bookmarks[name]; ok {
+		return b, nil
+	}
+	return d.base.Bookmark(ctx, name)
+}
+
+// Bookmarks implements [Reader].
+func (d *Draft) Bookmarks(ctx context.Context) ([]Bookmark, error) {
+	list, err := d.base.Bookmarks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return merged(list, d.bookmarks), nil
 }
 
 // NextID implements [Tx]. Over a Tx it asks that one.
@@ -298,6 +319,39 @@ func (d *Draft) PutBlob(_ context.Context, content []byte) (incident.Digest, err
 	return digest, nil
 }
 
+// PutBookmark implements [Tx].
+func (d *Draft) PutBookmark(ctx context.Context, b Bookmark) error {
+	if err := d.mark(ctx, bookmarkChange{Bookmark: b}); err != nil {
+		return err
+	}
+	b.Revision++
+	b.Moved, b.Lease = incident.Moment(b.Moved), incident.Moment(b.Lease)
+	d.bookmarks[b.Name] = b
+	return nil
+}
+
+// RemoveBookmark implements [Tx].
+func (d *Draft) RemoveBookmark(ctx context.Context, b Bookmark) error {
+	if err := d.mark(ctx, bookmarkChange{Bookmark: b, remove: true}); err != nil {
+		return err
+	}
+	d.bookmarks[b.Name] = Bookmark{Name: b.Name}
+	return nil
+}
+
+// mark notes a change of a bookmark that is at the Revision which it expects.
+func (d *Draft) mark(ctx context.Context, change bookmarkChange) error {
+	now, err := d.Bookmark(ctx, change.Name)
+	if err != nil {
+		return err
+	}
+	if now.Revision != change.Revision || change.remove && now.Revision == 0 {
+		return fmt.Errorf("bookmark %q: %w", change.Name, ErrConflict)
+	}
+	d.marked = append(d.marked, change)
+	return nil
+}
+
 // Claim is one key and the ticket that holds it.
 type Claim struct {
 	Key    Key
@@ -311,6 +365,8 @@ type Changes struct {
 	Claims   []Claim
 	Outgoing []Outgoing
 	Blobs    map[incident.Digest][]byte
+
+	Bookmarks []Bookmark // as they are now, by name; one with Revision 0 is removed
 }
 
 // Changes seals what is not sealed yet and returns all that the draft holds. It
@@ -333,6 +389,7 @@ func (d *Draft) Changes() Changes {
 	}
 	slices.SortFunc(c.Outgoing, CompareOutgoing)
 	c.Blobs = d.blobs
+	c.Bookmarks = slices.SortedFunc(maps.Values(d.bookmarks), CompareBookmarks)
 	return c
 }
 
@@ -349,7 +406,7 @@ func (d *Draft) seal(t *drafted) {
 }
 
 // Flush writes all that the draft holds to tx: blobs, then every record in one
-// Append, then claims and outgoing rows. It returns what it wrote. The draft is
+// Append, then claims, outgoing rows and bookmarks. It returns what it wrote. The draft is
 // of no further use. An error is one of tx's; the update must end with it.
 func (d *Draft) Flush(ctx context.Context, tx Tx) (Changes, error) {
 	c := d.Changes()
@@ -376,6 +433,15 @@ func (d *Draft) Flush(ctx context.Context, tx Tx) (Changes, error) {
 			if err := tx.PutOutgoing(ctx, put); err != nil {
 				return c, err
 			}
+		}
+	}
+	for _, change := range d.marked {
+		put := tx.PutBookmark
+		if change.remove {
+			put = tx.RemoveBookmark
+		}
+		if err := put(ctx, change.Bookmark); err != nil {
+			return c, err
 		}
 	}
 	return c, nil

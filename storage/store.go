@@ -18,8 +18,8 @@ var (
 	ErrConflict = errors.New("storage: changed by somebody else meanwhile")
 )
 
-// Store keeps tickets, their records, claims, outgoing mail and blobs. This is
-// the contract; storagetest holds a check for each sentence of it.
+// Store keeps tickets, their records, claims, outgoing mail, blobs and the
+// bookmarks of those who read its feed. This is the contract; storagetest holds a check for each sentence of it.
 //
 // Updates:
 //
@@ -28,8 +28,8 @@ var (
 //     committed.
 //   - fn sees its own writes, in every method.
 //   - An error from fn, a panic in fn or a cancelled context leaves nothing
-//     behind: no ticket, record, claim, outgoing row or blob. The error comes
-//     back as fn gave it, and a panic goes on after the roll-back.
+//     behind: no ticket, record, claim, outgoing row, blob or bookmark. The error
+//     comes back as fn gave it, and a panic goes on after the roll-back.
 //   - A lost race is [ErrConflict]. The caller runs fn again, so fn has no
 //     effects outside the store.
 //   - A View is a snapshot: what fn reads does not change while it runs. Its
@@ -66,7 +66,7 @@ var (
 //     microseconds and are UTC.
 //   - Values in and out are the caller's to change.
 //
-// Claims, outgoing mail, blobs:
+// Claims, outgoing mail, blobs, bookmarks:
 //
 //   - [Tx.Claim] gives a key to a ticket unless some ticket holds it already, and
 //     returns the holder. A claim is never taken away.
@@ -74,6 +74,9 @@ var (
 //     there is none), and ErrConflict otherwise. The stored Revision is one more.
 //   - [Tx.PutBlob] keeps bytes under their SHA-256. Putting the same bytes again
 //     changes nothing.
+//   - [Tx.PutBookmark] writes a bookmark if its Revision is that of the stored one
+//     (0: there is none), and ErrConflict otherwise. The stored Revision is one
+//     more. [Tx.RemoveBookmark] removes one that is there on the same condition.
 //
 // Optional powers are interfaces found by type assertion; the comment of each
 // says what happens without it.
@@ -103,6 +106,11 @@ type Reader interface {
 	// OpenBlob returns the bytes of a blob, or ErrNotFound. The caller closes it,
 	// before fn returns.
 	OpenBlob(ctx context.Context, digest incident.Digest) (io.ReadCloser, error)
+	// Bookmark returns the bookmark with a name; where there is none, one that has
+	// the Name and nothing else.
+	Bookmark(ctx context.Context, name string) (Bookmark, error)
+	// Bookmarks returns all bookmarks, in ascending order of Name.
+	Bookmarks(ctx context.Context) ([]Bookmark, error)
 }
 
 // Tx reads and writes a store inside an Update.
@@ -118,6 +126,10 @@ type Tx interface {
 	PutOutgoing(ctx context.Context, o Outgoing) error
 	// PutBlob keeps bytes and returns their SHA-256.
 	PutBlob(ctx context.Context, content []byte) (incident.Digest, error)
+	// PutBookmark writes a bookmark by compare and set on Revision.
+	PutBookmark(ctx context.Context, b Bookmark) error
+	// RemoveBookmark removes a bookmark by compare and set on Revision.
+	RemoveBookmark(ctx context.Context, b Bookmark) error
 }
 
 // Key is a name that at most one ticket holds: a Message-ID, the digest of a raw

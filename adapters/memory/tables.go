@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/airtight-csirt/airtight/incident"
@@ -24,6 +25,7 @@ type tables struct {
 	claims    map[storage.Key]incident.ID
 	outbox    outbox
 	blobs     map[incident.Digest][]byte
+	bookmarks map[string]storage.Bookmark
 }
 
 func newTables() *tables {
@@ -35,6 +37,7 @@ func newTables() *tables {
 		claims:    map[storage.Key]incident.ID{},
 		outbox:    newOutbox(),
 		blobs:     map[incident.Digest][]byte{},
+		bookmarks: map[string]storage.Bookmark{},
 	}
 }
 
@@ -55,6 +58,12 @@ func (t *tables) commit(c storage.Changes) {
 	}
 	for digest, content := range c.Blobs {
 		t.blobs[digest] = content
+	}
+	for _, b := range c.Bookmarks {
+		t.bookmarks[b.Name] = b
+		if b.Revision == 0 {
+			delete(t.bookmarks, b.Name)
+		}
 	}
 }
 
@@ -212,4 +221,16 @@ func (t *tables) OpenBlob(_ context.Context, digest incident.Digest) (io.ReadClo
 		return nil, fmt.Errorf("blob %s: %w", digest, storage.ErrNotFound)
 	}
 	return io.NopCloser(bytes.NewReader(content)), nil
+}
+
+// Bookmark implements [storage.Reader].
+func (t *tables) Bookmark(_ context.Context, name string) (storage.Bookmark, error) {
+	b := t.bookmarks[name]
+	b.Name = name
+	return b, nil
+}
+
+// Bookmarks implements [storage.Reader].
+func (t *tables) Bookmarks(context.Context) ([]storage.Bookmark, error) {
+	return slices.SortedFunc(maps.Values(t.bookmarks), storage.CompareBookmarks), nil
 }

@@ -1,6 +1,6 @@
 // Package sqlstore is the [storage.Store] of a working desk: tickets, records,
-// claims, outgoing mail and blobs in an SQL database, over database/sql. It
-// speaks to SQLite, and to PostgreSQL 13 and later.
+// claims, outgoing mail, blobs and bookmarks in an SQL database, over
+// database/sql. It speaks to SQLite, and to PostgreSQL 13 and later.
 //
 // The package imports no driver; the program does, and opens the database:
 //
@@ -69,6 +69,7 @@
 //	GRANT SELECT, INSERT ON records, record_contents, claims, blobs TO desk;
 //	GRANT SELECT, INSERT, UPDATE ON tickets, outgoing TO desk;
 //	GRANT SELECT, INSERT, DELETE ON ticket_parents, ticket_observables, ticket_names, ticket_fields TO desk;
+//	GRANT SELECT, INSERT, UPDATE, DELETE ON feed_bookmarks TO desk;
 //	GRANT SELECT, UPDATE ON meta TO desk;
 //
 // With one server, what it has acknowledged is as safe as its disk. With two, a
@@ -112,9 +113,9 @@
 //
 // A blob, a ticket and a record have to fit into one row: 1,000,000,000 bytes.
 // PostgreSQL keeps no NUL and no invalid UTF-8 in a text ([ErrText]; data,
-// content and blobs are bytes), and a claim's Space of 2,000 bytes at most. A
-// query may name some 30,000 strings, and any number of ids. Blobs are read into
-// memory whole.
+// content and blobs are bytes), and of a claim's Space and a bookmark's name 2,000
+// bytes at most. A query may name some 30,000 strings, and any number of ids.
+// Blobs are read into memory whole.
 //
 // Lists in the order of one column, and in that of storage.MostDue, either way,
 // seek their beginning and read on from there, up to Limit tickets of each kind, open and

@@ -149,6 +149,9 @@ func TestJoinLeavesNothingHalfDone(t *testing.T) {
 			"a stale mail": func(tx storage.Tx) error {
 				return tx.PutOutgoing(ctx, storage.Outgoing{Ticket: 4, Version: 1, Revision: 7})
 			},
+			"a moved bookmark": func(tx storage.Tx) error {
+				return tx.PutBookmark(ctx, storage.Bookmark{Name: "mirror", Revision: 7})
+			},
 			"the database": func(tx storage.Tx) error {
 				_, err := tx.Claim(ctx, storage.Key{Space: "no"}, 4)
 				return err

@@ -55,9 +55,6 @@ func moment(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
 // PutOutgoing implements [storage.Tx].
 func (t *tx) PutOutgoing(ctx context.Context, o storage.Outgoing) error {
-	if err := t.writing(ctx); err != nil {
-		return err
-	}
 	text := `INSERT INTO outgoing (revision, status, sender, recipient, blob, queued, next_try, lease, attempts, last_error,
 		ticket, version, number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	args := []any{
@@ -69,12 +66,20 @@ func (t *tx) PutOutgoing(ctx context.Context, o storage.Outgoing) error {
 			attempts = ?, last_error = ? WHERE ticket = ? AND version = ? AND number = ? AND revision = ?`
 		args = append(args, int64(o.Revision))
 	}
+	return t.set(ctx, "outgoing mail "+o.ID(), o.Revision, text, args...)
+}
+
+// set runs a statement that changes the one row that has a revision.
+func (t *tx) set(ctx context.Context, what string, revision uint64, text string, args ...any) error {
+	if err := t.writing(ctx); err != nil {
+		return err
+	}
 	n, err := t.c.exec(ctx, text, args...)
 	switch {
 	case err != nil:
 		return t.fail(err)
 	case n == 0:
-		err := fmt.Errorf("outgoing mail %s: %w: the stored row does not have revision %d", o.ID(), storage.ErrConflict, o.Revision)
+		err := fmt.Errorf("%s: %w: the stored row does not have revision %d", what, storage.ErrConflict, revision)
 		if t.joined {
 			return t.fail(err)
 		}

@@ -146,7 +146,7 @@ func TestADeskThatMayNotAlter(t *testing.T) {
 	comment, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
 	grants := regexp.MustCompile(`GRANT [^;]* TO desk;`).FindAllString(string(comment), -1)
-	require.Len(t, grants, 6)
+	require.Len(t, grants, 7)
 	dsn := postgrestest.New(t)
 	role := database(t, dsn) + "_desk"
 	onServer(t, dsn, "CREATE ROLE "+role+" LOGIN")
@@ -166,6 +166,9 @@ func TestADeskThatMayNotAlter(t *testing.T) {
 		openOne(t, tx)
 		rows, err := tx.Outgoing(ctx, storage.OutgoingQuery{})
 		require.NoError(t, err)
+		require.NoError(t, tx.PutBookmark(ctx, storage.Bookmark{Name: "mirror"}))
+		require.NoError(t, tx.PutBookmark(ctx, storage.Bookmark{Name: "mirror", Revision: 1}))
+		require.NoError(t, tx.RemoveBookmark(ctx, storage.Bookmark{Name: "mirror", Revision: 2}))
 		return tx.PutOutgoing(ctx, rows[0])
 	}))
 	require.NoError(t, appendTo(s, t, 4, incident.Edited{

@@ -20,12 +20,16 @@ type lies struct {
 	claimed  func(next storage.Reader, ctx context.Context, key storage.Key) (incident.ID, bool, error)
 	outgoing func(next storage.Reader, ctx context.Context, q storage.OutgoingQuery) ([]storage.Outgoing, error)
 	openBlob func(next storage.Reader, ctx context.Context, digest incident.Digest) (io.ReadCloser, error)
+	bookmark func(next storage.Reader, ctx context.Context, name string) (storage.Bookmark, error)
+	all      func(next storage.Reader, ctx context.Context) ([]storage.Bookmark, error)
 
 	nextID      func(next storage.Tx, ctx context.Context) (incident.ID, error)
 	append      func(next storage.Tx, ctx context.Context, records []incident.Record) error
 	claim       func(next storage.Tx, ctx context.Context, key storage.Key, id incident.ID) (incident.ID, error)
 	putOutgoing func(next storage.Tx, ctx context.Context, o storage.Outgoing) error
 	putBlob     func(next storage.Tx, ctx context.Context, content []byte) (incident.Digest, error)
+	putBookmark func(next storage.Tx, ctx context.Context, b storage.Bookmark) error
+	remove      func(next storage.Tx, ctx context.Context, b storage.Bookmark) error
 }
 
 // crooked is a store that lies.
@@ -106,6 +110,20 @@ func (r crookedReader) OpenBlob(ctx context.Context, digest incident.Digest) (io
 	return r.next.OpenBlob(ctx, digest)
 }
 
+func (r crookedReader) Bookmark(ctx context.Context, name string) (storage.Bookmark, error) {
+	if r.lies.bookmark != nil {
+		return r.lies.bookmark(r.next, ctx, name)
+	}
+	return r.next.Bookmark(ctx, name)
+}
+
+func (r crookedReader) Bookmarks(ctx context.Context) ([]storage.Bookmark, error) {
+	if r.lies.all != nil {
+		return r.lies.all(r.next, ctx)
+	}
+	return r.next.Bookmarks(ctx)
+}
+
 type crookedTx struct {
 	crookedReader
 	next storage.Tx
@@ -144,6 +162,20 @@ func (tx crookedTx) PutBlob(ctx context.Context, content []byte) (incident.Diges
 		return tx.lies.putBlob(tx.next, ctx, content)
 	}
 	return tx.next.PutBlob(ctx, content)
+}
+
+func (tx crookedTx) PutBookmark(ctx context.Context, b storage.Bookmark) error {
+	if tx.lies.putBookmark != nil {
+		return tx.lies.putBookmark(tx.next, ctx, b)
+	}
+	return tx.next.PutBookmark(ctx, b)
+}
+
+func (tx crookedTx) RemoveBookmark(ctx context.Context, b storage.Bookmark) error {
+	if tx.lies.remove != nil {
+		return tx.lies.remove(tx.next, ctx, b)
+	}
+	return tx.next.RemoveBookmark(ctx, b)
 }
 
 // each is a Reader every method of which reads in a View of its own: it sees
@@ -189,4 +221,12 @@ func (e each) Outgoing(ctx context.Context, q storage.OutgoingQuery) ([]storage.
 
 func (e each) OpenBlob(ctx context.Context, digest incident.Digest) (io.ReadCloser, error) {
 	return read(e.Store, ctx, func(r storage.Reader) (io.ReadCloser, error) { return r.OpenBlob(ctx, digest) })
+}
+
+func (e each) Bookmark(ctx context.Context, name string) (storage.Bookmark, error) {
+	return read(e.Store, ctx, func(r storage.Reader) (storage.Bookmark, error) { return r.Bookmark(ctx, name) })
+}
+
+func (e each) Bookmarks(ctx context.Context) ([]storage.Bookmark, error) {
+	return read(e.Store, ctx, func(r storage.Reader) ([]storage.Bookmark, error) { return r.Bookmarks(ctx) })
 }

@@ -174,6 +174,7 @@ func recordDefects() []defect {
 			}
 			return records
 		}), "SeqIsFinal"),
+		{"Seq is drawn before the commit", []string{"SeqIsCommitOrder"}, drawnEarly},
 		lying("inside fn a record has a Seq", eachRecord(func(r *incident.Record) {
 			if r.Seq == 0 {
 				r.Seq = 99
@@ -285,6 +286,35 @@ func givenSeq() storage.Store {
 				}
 			}
 			return records, err
+		},
+	}}
+}
+
+// drawnEarly is the classic mistake: updates run beside each other, and a record
+// gets its number, from a sequence, when it is appended.
+func drawnEarly() storage.Store {
+	var mu sync.Mutex
+	drawn, last := map[incident.Digest]uint64{}, uint64(0)
+	return crooked{memory.New(), lies{
+		update: optimistic(flush).update,
+		append: func(next storage.Tx, ctx context.Context, records []incident.Record) error {
+			mu.Lock()
+			for _, r := range records {
+				last++
+				drawn[r.Hash] = last
+			}
+			mu.Unlock()
+			return next.Append(ctx, records...)
+		},
+		history: func(next storage.Reader, ctx context.Context, q storage.HistoryQuery) ([]incident.Record, error) {
+			all, err := next.History(ctx, storage.HistoryQuery{Tickets: q.Tickets})
+			mu.Lock()
+			defer mu.Unlock()
+			for i, r := range all {
+				all[i].Seq = drawn[r.Hash]
+			}
+			slices.SortFunc(all, func(a, b incident.Record) int { return cmp.Compare(a.Seq, b.Seq) })
+			return slices.DeleteFunc(all, func(r incident.Record) bool { return !q.Match(r) }), err
 		},
 	}}
 }

@@ -251,6 +251,16 @@ func readDefects() []defect {
 				return outside(next, committed).Outgoing(ctx, q)
 			}}
 		}),
+		blind("Bookmark", func(committed storage.Reader) lies {
+			return lies{bookmark: func(next storage.Reader, ctx context.Context, name string) (storage.Bookmark, error) {
+				return outside(next, committed).Bookmark(ctx, name)
+			}}
+		}),
+		blind("Bookmarks", func(committed storage.Reader) lies {
+			return lies{all: func(next storage.Reader, ctx context.Context) ([]storage.Bookmark, error) {
+				return outside(next, committed).Bookmarks(ctx)
+			}}
+		}),
 		blind("OpenBlob", func(committed storage.Reader) lies {
 			return lies{openBlob: func(next storage.Reader, ctx context.Context, digest incident.Digest) (io.ReadCloser, error) {
 				return outside(next, committed).OpenBlob(ctx, digest)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -212,6 +213,67 @@ func seqIsFinal(c *trial) {
 		func() error { defer stop.Store(true); return together(writers...) },
 		poll,
 	))
+}
+
+// seqIsCommitOrder lets an update append, and take its time, while another one is
+// asked for. A store that runs both at once, and has numbered the first already,
+// commits the higher number before the lower one, which a reader then skips.
+func seqIsCommitOrder(c *trial) {
+	a, b := c.opened(report("slow")), c.opened(report("quick"))
+	appended, end := make(chan struct{}), make(chan struct{})
+	var first sync.Once
+	write := func(id incident.ID, then func()) <-chan error {
+		return after(func() error {
+			return c.retry(func(ctx context.Context, tx storage.Tx) error {
+				t, err := tx.Ticket(ctx, id)
+				if err != nil {
+					return err
+				}
+				err = appendTo(ctx, tx, &t, hour(1), incident.Owned{To: "handler:bob"})
+				then()
+				return err
+			})
+		})
+	}
+	slow := write(a.ID, func() { first.Do(func() { close(appended) }); <-end })
+	<-appended
+	quick := write(b.ID, func() {})
+	wait(quick) // or the store lets it wait
+	var seen []incident.Record
+	read := after(func() error {
+		return c.store.View(c.ctx, func(ctx context.Context, r storage.Reader) (err error) {
+			seen, err = r.History(ctx, storage.HistoryQuery{})
+			return err
+		})
+	})
+	wait(read) // or the store lets it wait too
+	close(end)
+	for _, done := range []<-chan error{slow, quick, read} {
+		c.must(<-done)
+	}
+	last := uint64(0)
+	for _, r := range seen {
+		last = max(last, r.Seq)
+	}
+	later := c.history(storage.HistoryQuery{After: last})
+	if all := c.history(storage.HistoryQuery{}); len(seen)+len(later) != len(all) {
+		c.broken("an update that appended first committed last: a reader saw %d records up to Seq %d, then %d behind it, and skipped %d: %s",
+			len(seen), last, len(later), len(all)-len(seen)-len(later), text(all))
+	}
+}
+
+// after runs fn in a goroutine of its own and tells when it is done.
+func after(fn func() error) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- fn(); close(done) }()
+	return done
+}
+
+// wait gives what is done soon the time for it.
+func wait(done <-chan error) {
+	for until := time.Now().Add(patience); len(done) == 0 && time.Now().Before(until); {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func seqIsGiven(c *trial) {

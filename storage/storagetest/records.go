@@ -24,6 +24,7 @@ func recordChecks() []Check {
 		{"SeqHasNoHoles", "Record.Seq numbers the committed records 1, 2, 3 ... without holes, and is larger than that of every earlier record of its ticket.", seqHasNoHoles},
 		{"SeqOrder", "Record.Seq is larger than that of every record committed before the update began.", seqOrder},
 		{"SeqIsFinal", "A reader that has seen n never later finds a new record at or below n.", seqIsFinal},
+		{"SeqIsCommitOrder", "A reader that has seen n never later finds a new record at or below n, however long an update that has appended takes to commit.", seqIsCommitOrder},
 		{"SeqIsGiven", "What Append was given in Seq is ignored, and inside fn Seq is zero.", seqIsGiven},
 		{"RecordBytes", "Bytes of records come back as they were given.", recordBytes},
 		{"Times", "Times keep their microseconds and are UTC.", times},

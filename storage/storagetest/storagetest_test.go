@@ -53,7 +53,7 @@ type defect struct {
 }
 
 func defects() []defect {
-	return slices.Concat(updateDefects(), readDefects(), queryDefects(), recordDefects(), keyDefects())
+	return slices.Concat(updateDefects(), readDefects(), queryDefects(), recordDefects(), keyDefects(), bookmarkDefects())
 }
 
 // lying is a defect of the store in memory.

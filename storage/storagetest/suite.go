@@ -64,7 +64,7 @@ func (c Check) Run(t testing.TB, open func(t testing.TB) storage.Store) {
 
 // Checks returns all checks, in the order of the contract.
 func Checks() []Check {
-	return slices.Concat(updateChecks(), findChecks(), recordChecks(), keyChecks(), outboxChecks())
+	return slices.Concat(updateChecks(), findChecks(), recordChecks(), keyChecks(), outboxChecks(), bookmarkChecks())
 }
 
 func seed(t testing.TB) uint64 {

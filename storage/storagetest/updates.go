@@ -21,9 +21,9 @@ func updateChecks() []Check {
 		{"LostUpdate", oneAtATime, lostUpdate},
 		{"ClaimRace", oneAtATime + " A key that two updates claim at once has one holder.", claimRace},
 		{"OwnWrites", "fn sees its own writes, in every method.", ownWrites},
-		{"ErrorLeavesNothing", "An error from fn leaves nothing behind: no ticket, record, claim, outgoing row or blob.", errorLeavesNothing},
+		{"ErrorLeavesNothing", "An error from fn leaves nothing behind: no ticket, record, claim, outgoing row, blob or bookmark.", errorLeavesNothing},
 		{"PanicLeavesNothing", "A panic in fn leaves nothing behind, and goes on after the roll-back.", panicLeavesNothing},
-		{"CancelLeavesNothing", "A cancelled context leaves nothing behind: no ticket, record, claim, outgoing row or blob.", cancelLeavesNothing},
+		{"CancelLeavesNothing", "A cancelled context leaves nothing behind: no ticket, record, claim, outgoing row, blob or bookmark.", cancelLeavesNothing},
 		{"ErrorComesBack", "The error of fn comes back as fn gave it.", errorComesBack},
 		{"LostRaceIsConflict", "A lost race is ErrConflict: a record that does not continue the stored ticket is refused with it.", lostRaceIsConflict},
 		{"ViewIsSnapshot", "A View is a snapshot: what fn reads does not change while it runs.", viewIsSnapshot},
@@ -223,6 +223,17 @@ func ownWrites(c *trial) {
 		if content, err := blob(ctx, tx, digest); err != nil || string(content) != "own bytes" {
 			c.broken("OpenBlob gives %q, %v after PutBlob", content, err)
 		}
+		c.must(tx.PutBookmark(ctx, storage.Bookmark{Name: "own", Seq: 1}))
+		if b, err := tx.Bookmark(ctx, "own"); err != nil || b.Revision != 1 || b.Seq != 1 {
+			c.broken("Bookmark gives %s, %v after PutBookmark", text(b), err)
+		}
+		if list, err := tx.Bookmarks(ctx); err != nil || len(list) != 1 || list[0].Revision != 1 {
+			c.broken("Bookmarks gives %s, %v after PutBookmark of one", text(list), err)
+		}
+		c.must(tx.RemoveBookmark(ctx, storage.Bookmark{Name: "own", Revision: 1}))
+		if list, err := tx.Bookmarks(ctx); err != nil || len(list) != 0 {
+			c.broken("Bookmarks gives %s, %v after RemoveBookmark of the only one", text(list), err)
+		}
 	})
 }
 
@@ -239,6 +250,9 @@ func writeAll(ctx context.Context, tx storage.Tx, existing incident.Ticket) erro
 		return err
 	}
 	if err := tx.PutOutgoing(ctx, queued(t.ID, 1, 0)); err != nil {
+		return err
+	}
+	if err := tx.PutBookmark(ctx, storage.Bookmark{Name: "left behind"}); err != nil {
 		return err
 	}
 	_, err = tx.PutBlob(ctx, []byte("left behind"))
@@ -269,6 +283,9 @@ func (c *trial) nothingLeft(existing incident.Ticket, after string) {
 		}
 		if rows, err := r.Outgoing(ctx, storage.OutgoingQuery{}); err != nil || len(rows) != 0 {
 			c.broken("%s: the outgoing row is there: %s, %v", after, text(rows), err)
+		}
+		if list, err := r.Bookmarks(ctx); err != nil || len(list) != 0 {
+			c.broken("%s: the bookmark is there: %s, %v", after, text(list), err)
 		}
 		if body, err := r.OpenBlob(ctx, incident.DigestOf([]byte("left behind"))); !errors.Is(err, storage.ErrNotFound) {
 			if err == nil {
@@ -388,7 +405,12 @@ func viewIsSnapshot(c *trial) {
 		rows, err := r.Outgoing(ctx, storage.OutgoingQuery{})
 		c.must(err)
 		_, err = blob(ctx, r, incident.DigestOf([]byte("left behind")))
-		return text([]any{found, n, t, records, holder, rows, errors.Is(err, storage.ErrNotFound)})
+		absent := errors.Is(err, storage.ErrNotFound)
+		mark, err := r.Bookmark(ctx, "left behind")
+		c.must(err)
+		marks, err := r.Bookmarks(ctx)
+		c.must(err)
+		return text([]any{found, n, t, records, holder, rows, absent, mark, marks})
 	}
 	done := make(chan error, 1)
 	c.view(func(ctx context.Context, r storage.Reader) {
