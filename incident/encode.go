@@ -33,6 +33,15 @@ func (Redacted) Type() string      { return "redacted" }
 func (Custom) Type() string        { return "custom" }
 func (e Unknown) Type() string     { return e.Name }
 
+// Types returns the names of all types of events, as they are stored, in
+// alphabetical order.
+func Types() []string {
+	return []string{
+		"adopted", "breached", "commented", "custom", "delivered", "due", "edited", "examined", "held", "joined", "linked", "merged",
+		"message", "moved", "notified", "opened", "overdue", "owned", "received-again", "redacted", "skipped", "unlinked", "unmerged", "warned",
+	}
+}
+
 func (e Opened) content() any        { return e.Content }
 func (Moved) content() any           { return nil }
 func (Owned) content() any           { return nil }
