@@ -111,6 +111,7 @@ func subcommands() []subcommand {
 			{"sla", "explain ID | report | recompute | example", "service agreements: when a ticket is due and why, figures of a period, new terms", 1, 2, agreement},
 			{"policy", "lint POLICY | graph POLICY | diff POLICY POLICY | adopt POLICY | show [NAME]", "policies: find what is wrong with one, draw its lifecycles, compare two, work by one from now on, print one; a policy is a file, or janet, rtir, airt", 1, 3, policies},
 			{"explain", "ID [due|status|owner|constituency|thread|mail]", "say why something is as it is, back to what somebody did; without a second word about all", 1, 2, explain},
+			{"feed", "", "print every record of every ticket in order, as lines of JSON: for other programs, which may stop and go on where they were", 0, 0, feed},
 			{"script", "FILE...", "play stories with their trace, each on a desk of its own in memory; exit code 1 where one comes out otherwise", 1, -1, script},
 			{"examine", "ID [RECORD]", "open mail that came in again, with the keys that there are now; without RECORD all mail of the ticket", 1, 2, examine},
 			{"keys", "", "list the keys that open and seal mail", 0, 0, keys},
