@@ -16,6 +16,10 @@
 // warnings, breaches. A [Courier] empties the outbox. Nothing runs by itself: the
 // program decides when, and in which goroutines.
 //
+// Hooks in [Config] see every command before and after it, and every record; those
+// before may veto or replace. A [Feed] gives every record of every ticket in order
+// to a program that may stop and go on, none skipped.
+//
 // [Session.Explain] says why something is as it is, [Session.Replay] what every rule
 // said to a record, [Session.Promise] what a service agreement says, and
 // [Desk.Compliance] how many promises were kept. [Adopt] keeps a policy as a

@@ -188,6 +188,60 @@ func ExampleCourier() {
 	// 1 <nil>
 }
 
+// A mirror of all that happens: what it writes to the store takes effect once for
+// each record, whenever it is stopped.
+func ExampleDesk_Feed() {
+	ctx := context.Background()
+	d, _ := newDesk()
+	receive(d, complaint)
+
+	feed, err := d.Feed("statistics", desk.FeedConfig{Types: []string{"opened", "moved"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	read := func(ctx context.Context) (more bool, err error) {
+		return feed.Next(ctx, func(_ context.Context, _ storage.Tx, records []incident.Record) error {
+			for _, r := range records {
+				fmt.Println(r.Seq, r.Ticket, r.Type)
+			}
+			return nil
+		})
+	}
+	_, err = read(ctx) // desk.Follow(ctx, time.Second, read) goes on until ctx ends
+	fmt.Println(err)
+	_, _ = d.As("handler:alice").Do(ctx, workflow.Take{Ticket: 1}, workflow.Move{Ticket: 1, To: workflow.StatusRejected})
+	_, err = read(ctx)
+	fmt.Println(err)
+	readers, err := d.Readers(ctx)
+	fmt.Println(readers[0].Name, readers[0].Behind, err)
+	// Output:
+	// 1 1 opened
+	// <nil>
+	// 4 1 moved
+	// <nil>
+	// statistics 0 <nil>
+}
+
+// A before hook can change what is asked for: what it returns is decided.
+func ExampleBeforeCommand() {
+	ctx := context.Background()
+	d, err := desk.New(memory.New(), desk.Config{
+		BeforeCommand: []desk.BeforeCommand{func(_ context.Context, _ storage.Reader, call desk.CommandCall) (workflow.Command, error) {
+			if open, ok := call.Command.(workflow.Open); ok && open.Constituency == "" {
+				open.Constituency = "campus"
+				return open, nil
+			}
+			return call.Command, nil
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	result, err := d.As("handler:alice").Do(ctx, workflow.Open{Kind: incident.KindReport})
+	fmt.Println(result.Tickets[0].Constituency, err)
+	// Output: campus <nil>
+}
+
 // A before hook can refuse anything; nothing is left behind then.
 func ExampleConfig() {
 	ctx := context.Background()

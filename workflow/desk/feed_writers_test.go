@@ -55,6 +55,12 @@ func (p place) open() (*program, error) {
 	}
 	db.SetMaxOpenConns(3)
 	store, err := sqlstore.New(ctx, db, sqlstore.Config{Dialect: p.dialect, Shared: true, Readers: 1})
+	for range 10 { // New waits for eight who write, and SQLite lets nobody wait in a queue
+		if !errors.Is(err, storage.ErrConflict) {
+			break
+		}
+		store, err = sqlstore.New(ctx, db, sqlstore.Config{Dialect: p.dialect, Shared: true, Readers: 1})
+	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -72,6 +78,9 @@ func (p *program) Close() error { return errors.Join(p.store.Close(), p.db.Close
 func (p *program) write(ctx context.Context, random *rand.Rand, n int) error {
 	alice := p.desk.As("handler:alice")
 	opened, err := alice.Do(ctx, workflow.Open{Kind: incident.KindReport})
+	for errors.Is(err, storage.ErrConflict) {
+		opened, err = alice.Do(ctx, workflow.Open{Kind: incident.KindReport})
+	}
 	if err != nil {
 		return err
 	}
@@ -114,10 +123,14 @@ func (p *program) write(ctx context.Context, random *rand.Rand, n int) error {
 func (p place) writers(t *testing.T, n int) (wait func()) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	var writers sync.WaitGroup
-	for i := range 8 {
+	var programs []*program
+	for range 8 {
 		writer, err := p.open()
 		require.NoError(t, err)
+		programs = append(programs, writer)
+	}
+	var writers sync.WaitGroup
+	for i, writer := range programs {
 		writers.Go(func() {
 			defer writer.Close()
 			if err := writer.write(ctx, rand.New(rand.NewPCG(seed, uint64(i))), n/8); err != nil {
