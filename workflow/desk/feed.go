@@ -264,8 +264,6 @@ func (f *Feed) Deliver(ctx context.Context, fn func(ctx context.Context, records
 			if put.Revision == 0 {
 				put.Seq = f.config.After
 			}
-		} else if put == b.bookmark && put.Revision > 0 {
-			return nil
 		}
 		b.bookmark = put
 		b.bookmark.Revision++

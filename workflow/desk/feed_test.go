@@ -179,7 +179,20 @@ func TestFeedBegins(t *testing.T) {
 			require.Equal(t, c.at, w.reader("next").Seq, "what is passed over counts")
 		})
 	}
-	_, err := w.desk.Feed("", desk.FeedConfig{})
+	// A beginning holds from the first look on, whatever comes of it.
+	feed := w.feed("late", desk.FeedConfig{After: 3})
+	_, err := feed.Deliver(ctx, func(context.Context, []incident.Record) error { return errNo })
+	require.ErrorIs(t, err, errNo)
+	seqs, _ := next(t, w.feed("late", desk.FeedConfig{}))
+	require.Equal(t, []uint64{4}, seqs)
+	empty := newWorld(t)
+	seqs, _ = next(t, empty.feed("early", desk.FeedConfig{AtEnd: true}))
+	require.Empty(t, seqs)
+	empty.child(incident.KindReport)
+	seqs, _ = next(t, empty.feed("early", desk.FeedConfig{AtEnd: true}))
+	require.Equal(t, []uint64{1}, seqs, "it was the end when the reader began")
+
+	_, err = w.desk.Feed("", desk.FeedConfig{})
 	require.ErrorContains(t, err, "allowed are 1 to 100 bytes of printable text")
 	for _, name := range []string{"a\nb", "a\x00", "\xff", strings.Repeat("x", 101)} {
 		_, err := w.desk.Feed(name, desk.FeedConfig{})
@@ -291,6 +304,17 @@ func TestDeliver(t *testing.T) {
 		require.False(t, more)
 		require.Equal(t, []uint64{1, 2, 3, 4, 5, 5}, got, "at least once")
 		require.EqualValues(t, 5, w.reader("mirror").Seq)
+
+		// What a process has left behind that died is cleared by the next one.
+		b := w.reader("mirror").Bookmark
+		b.Lease = w.now
+		require.NoError(t, store.Update(ctx, func(ctx context.Context, tx storage.Tx) error { return tx.PutBookmark(ctx, b) }))
+		require.NoError(t, store.Update(ctx, func(ctx context.Context, tx storage.Tx) error {
+			records, _, err := first.NextTx(ctx, tx)
+			require.Empty(t, records)
+			return err
+		}))
+		require.Zero(t, w.reader("mirror").Lease)
 	})
 }
 
