@@ -25,6 +25,7 @@ func (Merged) Type() string        { return "merged" }
 func (Joined) Type() string        { return "joined" }
 func (Unmerged) Type() string      { return "unmerged" }
 func (Notified) Type() string      { return "notified" }
+func (Attended) Type() string      { return "attended" }
 func (Adopted) Type() string       { return "adopted" }
 func (ReceivedAgain) Type() string { return "received-again" }
 func (Examined) Type() string      { return "examined" }
@@ -58,6 +59,7 @@ func (Delivered) content() any       { return nil }
 func (Merged) content() any          { return nil }
 func (e Joined) content() any        { return e.Content }
 func (Unmerged) content() any        { return nil }
+func (Attended) content() any        { return nil }
 func (Adopted) content() any         { return nil }
 func (e ReceivedAgain) content() any { return e.Content }
 func (e Examined) content() any      { return e.Content }
@@ -104,6 +106,7 @@ func (Merged) blobs() []Digest          { return nil }
 func (Joined) blobs() []Digest          { return nil }
 func (Unmerged) blobs() []Digest        { return nil }
 func (e Notified) blobs() []Digest      { return e.Blobs }
+func (Attended) blobs() []Digest        { return nil }
 func (e Adopted) blobs() []Digest       { return e.Blobs }
 func (e ReceivedAgain) blobs() []Digest { return e.Blobs }
 func (Examined) blobs() []Digest        { return nil }
@@ -206,6 +209,8 @@ func Decode(r Record) (Event, error) {
 		return decode[Unmerged](r, nil)
 	case "notified":
 		return decode(r, func(e *Notified) any { e.Blobs = r.Blobs; return &e.Content })
+	case "attended":
+		return decode[Attended](r, nil)
 	case "adopted":
 		return decode(r, func(e *Adopted) any { e.Blobs = r.Blobs; return nil })
 	case "received-again":

@@ -26,6 +26,7 @@ func before() incident.Ticket {
 		Created: at(0), Updated: at(1), Due: ptr(at(9)), Wake: ptr(at(8)),
 		Messages: 1, OldestUnanswered: ptr(at(1)), LastOutside: ptr(at(1)),
 		Held: &incident.Held{Reason: "two tags"}, MergedFrom: []incident.ID{5},
+		Attention: []incident.Attention{{By: "handler:bob", Until: at(11)}, {By: "handler:carol", Until: at(14)}},
 	}
 }
 
@@ -173,6 +174,17 @@ func folds() []fold {
 		{"overdue", incident.Overdue{Due: nine}, func(t *incident.Ticket) { t.OverdueNoted = &nine }},
 		{"notified", incident.Notified{To: "handler:bob", About: "an answer", Content: incident.NotifiedContent{Party: incident.Party{Address: "bob@example.net"}},
 			Blobs: []incident.Digest{{3}}}, nothing},
+		{"attended", incident.Attended{By: "handler:alice", Until: ptr(at(13))}, func(t *incident.Ticket) { // bob's time is over
+			t.Attention = []incident.Attention{{By: "handler:carol", Until: at(14)}, {By: "handler:alice", Until: at(13)}}
+		}},
+		{"attended longer", incident.Attended{By: "handler:carol", Until: ptr(at(15))}, func(t *incident.Ticket) {
+			t.Attention = []incident.Attention{{By: "handler:carol", Until: at(15)}}
+		}},
+		{"attended no more", incident.Attended{By: "handler:carol"}, func(t *incident.Ticket) { t.Attention = nil }},
+		{"attended no more, by somebody who did not", incident.Attended{By: "handler:dave"}, func(t *incident.Ticket) {
+			t.Attention = []incident.Attention{{By: "handler:carol", Until: at(14)}}
+		}},
+		{"attended by nobody any more", incident.Attended{}, func(t *incident.Ticket) { t.Attention = nil }},
 		{"adopted", incident.Adopted{Document: "policy", Name: "ours", Version: 2, Blobs: []incident.Digest{{3}}}, func(t *incident.Ticket) { t.Kind = incident.KindDesk }},
 		{"call", incident.Commented{Content: incident.CommentedContent{Call: &incident.Call{Direction: incident.CallOut, Person: "Bob", Number: "+44 1", Left: "ring back"}},
 			Blobs: []incident.Digest{{9}}}, nothing},
@@ -216,7 +228,7 @@ func TestFold(t *testing.T) {
 func typeNames() []string {
 	return []string{"opened", "moved", "owned", "linked", "unlinked", "edited", "message", "commented", "due", "held",
 		"delivered", "merged", "received-again", "skipped", "redacted", "custom", "warned", "breached",
-		"overdue", "joined", "unmerged", "notified", "adopted", "examined"}
+		"overdue", "joined", "unmerged", "notified", "adopted", "examined", "attended"}
 }
 
 func TestTypeNames(t *testing.T) {

@@ -109,6 +109,8 @@ type Ticket struct {
 	LastOutside      *time.Time `json:"lastOutside,omitempty"`
 	LastInside       *time.Time `json:"lastInside,omitempty"`
 
+	Attention []Attention `json:"attention,omitempty"` // whoever said that they work on it, those whose time is over too: see [Ticket.Attending]
+
 	Held       *Held `json:"held,omitempty"`       // waits for a person to say where it belongs
 	MergedInto ID    `json:"mergedInto,omitempty"` // the ticket that took this one over; 0: none
 	MergedFrom []ID  `json:"mergedFrom,omitempty"`
@@ -189,6 +191,7 @@ func (t Ticket) Clone() Ticket {
 	t.Fields = mergeFields(t.Fields, nil)
 	t.Clocks = cloneClocks(t.Clocks)
 	t.Alarms = slices.Clone(t.Alarms)
+	t.Attention = slices.Clone(t.Attention)
 	for _, date := range []**time.Time{
 		&t.Started, &t.Resolved, &t.Due, &t.Wake, &t.OverdueNoted, &t.OldestUnanswered, &t.LastOutside, &t.LastInside,
 	} {

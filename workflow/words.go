@@ -108,6 +108,8 @@ func (w words) event(event incident.Event) string {
 			return fmt.Sprintf("no longer merged into #%s", e.Into)
 		}
 		return fmt.Sprintf("gave back #%s", e.From)
+	case incident.Attended:
+		return w.attended(e)
 	case incident.Adopted:
 		return fmt.Sprintf("%s %s adopted as version %d", e.Document, e.Name, e.Version)
 	case incident.ReceivedAgain:
@@ -145,6 +147,16 @@ func (w words) opened(e incident.Opened) string {
 		line += ", requestor " + people(e.Content.Requestors)
 	}
 	return line + fmt.Sprintf(": %q", e.Content.Subject)
+}
+
+func (w words) attended(e incident.Attended) string {
+	switch {
+	case e.By == incident.Nobody:
+		return "nobody works on it any more"
+	case e.Until == nil:
+		return actor(e.By) + " works on it no more"
+	}
+	return fmt.Sprintf("%s works on it until %s", actor(e.By), w.when(*e.Until))
 }
 
 func commented(e incident.Commented) string {
