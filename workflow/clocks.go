@@ -65,11 +65,11 @@ func (p *Policy) PromiseAsks(t incident.Ticket) []Ask {
 	}
 	var asks []Ask
 	if len(t.Parents) > 0 {
-		asks = append(asks, Ask{FactParents, t.ID})
+		asks = append(asks, Ask{Fact: FactParents, Ticket: t.ID})
 	}
 	level, _ := p.Agreement.Level(chosen.Level)
 	if slices.ContainsFunc(level.Clocks, func(c sla.Clock) bool { return looksAtStatuses(c, t) }) {
-		asks = append(asks, Ask{FactStatuses, t.ID})
+		asks = append(asks, Ask{Fact: FactStatuses, Ticket: t.ID})
 	}
 	return asks
 }
@@ -95,11 +95,11 @@ func (p *Policy) Promise(t incident.Ticket, f Facts) (Promise, error) {
 	}
 	asks := p.PromiseAsks(t)
 	var statuses []StatusRecord
-	if slices.Contains(asks, Ask{FactStatuses, t.ID}) {
+	if slices.Contains(asks, Ask{Fact: FactStatuses, Ticket: t.ID}) {
 		statuses = f.Statuses(t.ID)
 	}
 	promise.Facts, failed = p.slaFacts(t, statuses)
-	if slices.Contains(asks, Ask{FactParents, t.ID}) {
+	if slices.Contains(asks, Ask{Fact: FactParents, Ticket: t.ID}) {
 		for _, parent := range f.Parents(t.ID) {
 			promise.Facts.Priority = max(promise.Facts.Priority, parent.Priority)
 		}
@@ -212,7 +212,7 @@ func dueByClockNeeds(p *Policy, c Change) []Ask {
 	if p.Agreement == nil || c.After.Kind != incident.KindIncident || c.Before.Version == 0 || c.Before.Priority == c.After.Priority {
 		return nil
 	}
-	return []Ask{{FactOpenChildren, c.After.ID}}
+	return []Ask{{Fact: FactOpenChildren, Ticket: c.After.ID}}
 }
 
 // dueByClockAsks asks nothing about a closed ticket: closing an incident may close

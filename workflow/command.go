@@ -11,6 +11,12 @@ import (
 // and [MarshalCommand] are its JSON form. A command names the tickets that it is
 // about by number, or by [incident.Nth] those that an earlier command of the same
 // list opens.
+//
+// Commands that set what somebody has looked at have an argument Based: the version
+// of the ticket that this person saw; 0: it is not asked. When what the command sets
+// was changed since, before the present Do, it is a [*ChangedError]; whatever else
+// was changed does not matter. A version that the ticket never had is an
+// [*ArgumentError].
 type Command interface {
 	// Name is the word for the command in JSON and in records.
 	Name() string
@@ -85,6 +91,7 @@ type Take struct {
 // Steal makes the actor the owner of a ticket, whoever was (RT: Steal).
 type Steal struct {
 	Ticket incident.ID `json:"ticket"`
+	Based  uint64      `json:"based,omitempty"`
 }
 
 // Release makes nobody the owner of a ticket that the actor owns.
@@ -96,12 +103,14 @@ type Release struct {
 type Assign struct {
 	Ticket incident.ID    `json:"ticket"`
 	To     incident.Actor `json:"to"`
+	Based  uint64         `json:"based,omitempty"`
 }
 
 // Move changes the status along the lifecycle.
 type Move struct {
 	Ticket incident.ID     `json:"ticket"`
 	To     incident.Status `json:"to"`
+	Based  uint64          `json:"based,omitempty"`
 }
 
 // Link makes a ticket the child of an incident (JANET 3.11). A ticket that may
@@ -109,6 +118,7 @@ type Move struct {
 type Link struct {
 	Ticket incident.ID `json:"ticket"`
 	Parent incident.ID `json:"parent"`
+	Based  uint64      `json:"based,omitempty"`
 }
 
 // Unlink takes a link away.
@@ -136,6 +146,7 @@ type Resolve struct {
 	Resolution string        `json:"resolution,omitempty"`
 	Reply      string        `json:"reply,omitempty"`
 	Children   []incident.ID `json:"children,omitempty"`
+	Based      uint64        `json:"based,omitempty"`
 }
 
 // Abandon gives an incident up, as Resolve closes it (JANET 3.16).
@@ -149,6 +160,7 @@ type Reject struct {
 	Subject string      `json:"subject,omitempty"`
 	Text    string      `json:"text,omitempty"`
 	Steal   bool        `json:"steal,omitempty"`
+	Based   uint64      `json:"based,omitempty"`
 }
 
 // Merge lets another ticket take this one over: one of the same kind, or an
@@ -193,6 +205,7 @@ type Edit struct {
 	RemoveCc          []incident.Party      `json:"removeCc,omitempty"`
 	AddObservables    []incident.Observable `json:"addObservables,omitempty"`
 	RemoveObservables []incident.Observable `json:"removeObservables,omitempty"`
+	Based             uint64                `json:"based,omitempty"`
 }
 
 // Reply sends a mail to the requestors of a report, investigation or block, and
@@ -204,6 +217,7 @@ type Reply struct {
 	Text        string           `json:"text"`
 	Cc          []incident.Party `json:"cc,omitempty"`
 	Attachments []File           `json:"attachments,omitempty"`
+	Based       uint64           `json:"based,omitempty"`
 }
 
 // ReplyAll sends one mail for each child of an incident, each with its own subject
@@ -270,6 +284,7 @@ type Close struct {
 // Reopen moves a closed ticket to the first active status that it may move to.
 type Reopen struct {
 	Ticket incident.ID `json:"ticket"`
+	Based  uint64      `json:"based,omitempty"`
 }
 
 // SetDue sets or unsets the due date of a child for a clock. Rules give it; a

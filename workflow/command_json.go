@@ -124,6 +124,8 @@ func form(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Int:
 		return "a whole number"
+	case reflect.Uint64:
+		return "a whole number that is not negative"
 	case reflect.Bool:
 		return "true or false"
 	case reflect.String:

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,13 +33,15 @@ type Decision struct {
 
 // Asks returns what must be known to decide a command about t, which for [Open]
 // is the zero Ticket.
-func (p *Policy) Asks(t incident.Ticket, c Command) []Ask { return c.asks(p, t) }
+func (p *Policy) Asks(t incident.Ticket, c Command) []Ask {
+	return append(c.asks(p, t), sinceAsks(t, c)...)
+}
 
 // Decide returns the events that a command causes on t, in order; none when all
 // is as the command wants it already. For [Open], t has its number and nothing
-// else. Facts answer what Asks returned. Errors: [*TransitionError],
+// else. Facts answer what Asks and AsksAlso returned. Errors: [*TransitionError],
 // [*TakenError], [*RefusedError], [*ArgumentError], [*MissingError],
-// [*NoTicketError].
+// [*NoTicketError], [*ChangedError].
 func (p *Policy) Decide(t incident.Ticket, c Command, f Facts, env Env) ([]Decision, error) {
 	if t.MergedInto != 0 {
 		switch c.(type) {
@@ -47,7 +50,18 @@ func (p *Policy) Decide(t incident.Ticket, c Command, f Facts, env Env) ([]Decis
 			return nil, &RefusedError{c.Name(), t.ID, fmt.Sprintf("it was merged into ticket %s: work on that one", t.MergedInto)}
 		}
 	}
-	return c.decide(p, t, f, env)
+	if err := checkBase(t, c); err != nil {
+		return nil, err
+	}
+	decisions, err := c.decide(p, t, f, env)
+	var malformed *ArgumentError
+	if errors.As(err, &malformed) || err == nil && len(decisions) == 0 {
+		return nil, err
+	}
+	if faster := p.changedSince(t, c, f, env); faster != nil { // it says more than what is not possible any more
+		return nil, faster
+	}
+	return decisions, err
 }
 
 func events(list ...incident.Event) []Decision {
@@ -70,7 +84,7 @@ func on(id incident.ID, list ...incident.Event) []Decision {
 func askTickets(ids ...incident.ID) []Ask {
 	var asks []Ask
 	for _, id := range ids {
-		asks = append(asks, Ask{FactTicket, id})
+		asks = append(asks, Ask{Fact: FactTicket, Ticket: id})
 	}
 	return asks
 }
@@ -250,7 +264,9 @@ func (c Comment) decide(*Policy, incident.Ticket, Facts, Env) ([]Decision, error
 	return []Decision{{Event: noted, Text: incident.Clean(c.Text)}}, nil
 }
 
-func (c Close) asks(_ *Policy, t incident.Ticket) []Ask { return []Ask{{FactParents, t.ID}} }
+func (c Close) asks(_ *Policy, t incident.Ticket) []Ask {
+	return []Ask{{Fact: FactParents, Ticket: t.ID}}
+}
 
 func (c Close) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision, error) {
 	if !t.Open() {

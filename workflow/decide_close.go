@@ -35,7 +35,7 @@ func (p *Policy) endingAsks(t incident.Ticket, to incident.Status, reply string,
 	case t.Kind == incident.KindIncident:
 		asks = append(asks, childrenAsks(t, children)...)
 	default:
-		asks = append(asks, Ask{FactAnswerable, t.ID})
+		asks = append(asks, Ask{Fact: FactAnswerable, Ticket: t.ID})
 	}
 	return asks
 }
@@ -147,7 +147,7 @@ func (p *Policy) closingAsks(t incident.Ticket, to incident.Status) []Ask {
 	if t.Kind != incident.KindIncident || !t.Open() || !ok || s.Phase != incident.Inactive || p.activeBlock() != BlockAskRemoval {
 		return nil
 	}
-	return []Ask{{FactSoleChildren, t.ID}}
+	return []Ask{{Fact: FactSoleChildren, Ticket: t.ID}}
 }
 
 // waitsForBlocks returns what happens in place of closing an incident while a

@@ -48,19 +48,22 @@ func (c Edit) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, 
 	if changed {
 		decisions = events(edited)
 	}
-	due := moment(c.Due)
-	if t.Kind == incident.KindIncident {
-		if due != nil && (!t.Pinned || !sameTime(due, t.Due)) {
-			decisions = append(decisions, Decision{Event: incident.DueSet{Due: due, Clock: ClockHand, Pinned: true}})
-		} else if clearDue && t.Pinned {
-			decisions = append(decisions, Decision{Event: incident.DueSet{Clock: ClockHand}})
-		}
-		return decisions, nil
-	}
-	if clearDue && t.Due != nil || due != nil && !sameTime(due, t.Due) {
-		decisions = append(decisions, Decision{Event: incident.DueSet{Due: due, Clock: ClockHand}})
+	if due := c.dueSet(t); due != nil {
+		decisions = append(decisions, Decision{Event: *due})
 	}
 	return decisions, nil
+}
+
+// dueSet is what the command makes of the due date; nil: it is so already.
+func (c Edit) dueSet(t incident.Ticket) *incident.DueSet {
+	pins := t.Kind == incident.KindIncident
+	switch due := moment(c.Due); {
+	case due != nil && (!sameTime(due, t.Due) || pins && !t.Pinned):
+		return &incident.DueSet{Due: due, Clock: ClockHand, Pinned: pins}
+	case slices.Contains(c.Clear, "due") && (pins && t.Pinned || !pins && t.Due != nil):
+		return &incident.DueSet{Clock: ClockHand}
+	}
+	return nil
 }
 
 // edited returns the event for all that really changes.

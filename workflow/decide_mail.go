@@ -9,7 +9,9 @@ import (
 	"github.com/airtight-csirt/airtight/incident"
 )
 
-func (c Reply) asks(_ *Policy, t incident.Ticket) []Ask { return []Ask{{FactAnswerable, t.ID}} }
+func (c Reply) asks(_ *Policy, t incident.Ticket) []Ask {
+	return []Ask{{Fact: FactAnswerable, Ticket: t.ID}}
+}
 
 func (c Reply) decide(_ *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision, error) {
 	return answer(c, t, c, f)
@@ -68,11 +70,11 @@ func (c ReplyAll) decide(_ *Policy, t incident.Ticket, f Facts, _ Env) ([]Decisi
 // inactive, and for what a reply to each of them must know.
 func childrenAsks(t incident.Ticket, chosen []incident.ID) []Ask {
 	if len(chosen) == 0 {
-		return []Ask{{FactOpenChildren, t.ID}, {FactChildrenAnswerable, t.ID}}
+		return []Ask{{Fact: FactOpenChildren, Ticket: t.ID}, {Fact: FactChildrenAnswerable, Ticket: t.ID}}
 	}
 	asks := askTickets(chosen...)
 	for _, id := range chosen {
-		asks = append(asks, Ask{FactAnswerable, id})
+		asks = append(asks, Ask{Fact: FactAnswerable, Ticket: id})
 	}
 	return asks
 }

@@ -12,9 +12,9 @@ func (c Merge) asks(p *Policy, t incident.Ticket) []Ask {
 	asks := askTickets(c.Into)
 	switch {
 	case t.Kind == incident.KindIncident:
-		asks = append(asks, Ask{FactChildren, t.ID})
+		asks = append(asks, Ask{Fact: FactChildren, Ticket: t.ID})
 	case p.Lifecycles[incident.KindIncident].RefuseClosed:
-		asks = append(asks, Ask{FactParents, t.ID})
+		asks = append(asks, Ask{Fact: FactParents, Ticket: t.ID})
 	}
 	return asks
 }
@@ -118,7 +118,7 @@ func (c Unmerge) asks(_ *Policy, t incident.Ticket) []Ask {
 	if t.MergedInto == 0 {
 		return nil
 	}
-	return append(askTickets(t.MergedInto), Ask{FactMerges, t.ID}, Ask{FactMerges, t.MergedInto}, Ask{FactChildren, t.MergedInto})
+	return append(askTickets(t.MergedInto), Ask{Fact: FactMerges, Ticket: t.ID}, Ask{Fact: FactMerges, Ticket: t.MergedInto}, Ask{Fact: FactChildren, Ticket: t.MergedInto})
 }
 
 func (c Unmerge) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision, error) {

@@ -12,9 +12,9 @@ import (
 func (c Open) asks(_ *Policy, _ incident.Ticket) []Ask {
 	asks := askTickets(c.Parents...)
 	if c.From != 0 {
-		asks = append(askTickets(c.From), append(asks, Ask{FactTexts, c.From})...)
+		asks = append(askTickets(c.From), append(asks, Ask{Fact: FactTexts, Ticket: c.From})...)
 		if len(c.Parents) == 0 {
-			asks = append(asks, Ask{FactParents, c.From})
+			asks = append(asks, Ask{Fact: FactParents, Ticket: c.From})
 		}
 	}
 	return asks

@@ -14,8 +14,8 @@ func ExampleParseCommand() {
 	_, err = workflow.ParseCommand([]byte(`{"command": "move", "ticket": 7, "status": "resolved"}`))
 	fmt.Println(err)
 	// Output:
-	// workflow.Move{Ticket:0x7, To:"resolved"} <nil>
-	// workflow: move: argument "status" is not possible: allowed is ticket, to
+	// workflow.Move{Ticket:0x7, To:"resolved", Based:0x0} <nil>
+	// workflow: move: argument "status" is not possible: allowed is ticket, to, based
 }
 
 func ExampleMarshalCommand() {

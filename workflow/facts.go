@@ -24,13 +24,18 @@ const (
 	FactTexts              Fact = "texts"                  // its messages that no machine wrote, oldest first, each with its text; of an incident the note that it was opened with
 	FactNewestText         Fact = "newest text"            // the newest of its messages, with its text without quoted lines and footer
 	FactSoleChildren       Fact = "sole children"          // its children that are not inactive and that no other active incident holds
+	FactSince              Fact = "since"                  // its records behind Ask.Version, the newest first; without those of the present Do
+	FactAsOf               Fact = "as of"                  // the ticket as it was at Ask.Version
+	FactSetter             Fact = "setter"                 // the newest of its records that says something of the field Ask.Field, or the one that opened it
 	FactMerges             Fact = "merges"                 // the records of its messages and merges (merged, joined, unmerged), oldest first
 )
 
 // Ask asks for a fact about a ticket.
 type Ask struct {
-	Fact   Fact
-	Ticket incident.ID
+	Fact    Fact
+	Ticket  incident.ID
+	Version uint64 // of the ticket, where the fact says so
+	Field   string // likewise
 }
 
 // MessageRecord is a message with the record that holds it. Text is filled where
@@ -80,6 +85,21 @@ func statusOf(r incident.Record) (StatusRecord, bool) {
 	return StatusRecord{}, false
 }
 
+// SetsField reports whether a record says something of a field: that its ticket was
+// opened with it, or was given it, or lost it.
+func SetsField(r incident.Record, field string) bool {
+	var kept, erasable map[string][]string
+	switch ev, _ := incident.Decode(r); ev := ev.(type) {
+	case incident.Opened:
+		kept, erasable = ev.Fields, ev.Content.Fields
+	case incident.Edited:
+		kept, erasable = ev.Fields, ev.Content.Fields
+	}
+	_, one := kept[field]
+	_, other := erasable[field]
+	return one || other
+}
+
 // Facts are the answers to some asks. The zero Facts knows nothing. Its methods
 // panic with an [*UnaskedError] when a fact was not asked for: that is a fault in
 // the code of a rule, which a desk turns into an error of the command.
@@ -116,7 +136,8 @@ func (f *Facts) KnowStatuses(a Ask, statuses []StatusRecord) {
 	f.statuses[a] = statuses
 }
 
-// KnowRecords adds the answer to an ask for [FactMerges].
+// KnowRecords adds the answer to an ask for [FactMerges], [FactSince] or
+// [FactSetter].
 func (f *Facts) KnowRecords(a Ask, records []incident.Record) {
 	if f.records == nil {
 		f.records = map[Ask][]incident.Record{}
@@ -126,66 +147,83 @@ func (f *Facts) KnowRecords(a Ask, records []incident.Record) {
 
 // Ticket returns a ticket; false if it does not exist.
 func (f Facts) Ticket(id incident.ID) (incident.Ticket, bool) {
-	return first(known(f.tickets, Ask{FactTicket, id}))
+	return first(known(f.tickets, Ask{Fact: FactTicket, Ticket: id}))
 }
 
 // Parents returns the incidents of a ticket.
 func (f Facts) Parents(id incident.ID) []incident.Ticket {
-	return known(f.tickets, Ask{FactParents, id})
+	return known(f.tickets, Ask{Fact: FactParents, Ticket: id})
 }
 
 // OpenChildren returns the children of an incident that are not inactive.
 func (f Facts) OpenChildren(id incident.ID) []incident.Ticket {
-	return known(f.tickets, Ask{FactOpenChildren, id})
+	return known(f.tickets, Ask{Fact: FactOpenChildren, Ticket: id})
 }
 
 // Children returns all children of an incident.
 func (f Facts) Children(id incident.ID) []incident.Ticket {
-	return known(f.tickets, Ask{FactChildren, id})
+	return known(f.tickets, Ask{Fact: FactChildren, Ticket: id})
 }
 
 // SoleChildren returns the children of an incident that are not inactive and that
 // no other active incident holds.
 func (f Facts) SoleChildren(id incident.ID) []incident.Ticket {
-	return known(f.tickets, Ask{FactSoleChildren, id})
+	return known(f.tickets, Ask{Fact: FactSoleChildren, Ticket: id})
 }
 
 // EarliestDue returns the child of an incident that is due first; false if no
 // child that is not inactive has a due date.
 func (f Facts) EarliestDue(id incident.ID) (incident.Ticket, bool) {
-	return first(known(f.tickets, Ask{FactEarliestDue, id}))
+	return first(known(f.tickets, Ask{Fact: FactEarliestDue, Ticket: id}))
 }
 
 // Messages returns the messages of a ticket, oldest first.
 func (f Facts) Messages(id incident.ID) []MessageRecord {
-	return known(f.messages, Ask{FactMessages, id})
+	return known(f.messages, Ask{Fact: FactMessages, Ticket: id})
 }
 
 // Answerable returns the message of a ticket that a reply answers; false if it
 // has none.
 func (f Facts) Answerable(id incident.ID) (MessageRecord, bool) {
-	return first(known(f.messages, Ask{FactAnswerable, id}))
+	return first(known(f.messages, Ask{Fact: FactAnswerable, Ticket: id}))
 }
 
 // Statuses returns the statuses that a ticket has had, oldest first.
 func (f Facts) Statuses(id incident.ID) []StatusRecord {
-	return known(f.statuses, Ask{FactStatuses, id})
+	return known(f.statuses, Ask{Fact: FactStatuses, Ticket: id})
 }
 
 // Texts returns the messages of a ticket with their texts, oldest first.
 func (f Facts) Texts(id incident.ID) []MessageRecord {
-	return known(f.messages, Ask{FactTexts, id})
+	return known(f.messages, Ask{Fact: FactTexts, Ticket: id})
 }
 
 // NewestText returns the newest message of a ticket with what its writer wrote;
 // false if it has none.
 func (f Facts) NewestText(id incident.ID) (MessageRecord, bool) {
-	return first(known(f.messages, Ask{FactNewestText, id}))
+	return first(known(f.messages, Ask{Fact: FactNewestText, Ticket: id}))
 }
 
 // Merges returns the records of the messages and merges of a ticket, oldest first.
 func (f Facts) Merges(id incident.ID) []incident.Record {
-	return known(f.records, Ask{FactMerges, id})
+	return known(f.records, Ask{Fact: FactMerges, Ticket: id})
+}
+
+// Since returns the records of a ticket behind a version, the newest first, but for
+// those of the present Do.
+func (f Facts) Since(id incident.ID, version uint64) []incident.Record {
+	return known(f.records, Ask{Fact: FactSince, Ticket: id, Version: version})
+}
+
+// AsOf returns a ticket as it was at a version; false if it did not exist.
+func (f Facts) AsOf(id incident.ID, version uint64) (incident.Ticket, bool) {
+	return first(known(f.tickets, Ask{Fact: FactAsOf, Ticket: id, Version: version}))
+}
+
+// Setter returns the newest record of a ticket that says something of a field, or
+// the one that opened it; false if it does not exist.
+func (f Facts) Setter(id incident.ID, field string) (incident.Record, bool) {
+	return first(known(f.records, Ask{Fact: FactSetter, Ticket: id, Field: field}))
 }
 
 func known[T any](facts map[Ask][]T, a Ask) []T {

@@ -97,7 +97,7 @@ func Rules() []Rule {
 				if !closes(c) {
 					return nil
 				}
-				return []Ask{{FactOpenChildren, c.After.ID}}
+				return []Ask{{Fact: FactOpenChildren, Ticket: c.After.ID}}
 			},
 			Then: closeChildren,
 		},
@@ -214,7 +214,7 @@ func Derivations() []Derivation {
 			Doc:    "An incident is due when the first of its children is that has a due date and is not inactive, unless a person has pinned its date (JANET 3.15).",
 			Params: IncidentDue{Pin: true},
 			Dirty:  incidentDueDirty,
-			Needs:  func(_ *Policy, t incident.Ticket) []Ask { return []Ask{{FactEarliestDue, t.ID}} },
+			Needs:  func(_ *Policy, t incident.Ticket) []Ask { return []Ask{{Fact: FactEarliestDue, Ticket: t.ID}} },
 			Then:   incidentDue,
 		},
 	}
@@ -252,9 +252,9 @@ func incidentChildren(when func(Change) bool) func(*Policy, Change, any) []Ask {
 			return nil
 		}
 		if all, ok := params.(OwnerToChildren); ok && all.Closed {
-			return []Ask{{FactChildren, c.After.ID}}
+			return []Ask{{Fact: FactChildren, Ticket: c.After.ID}}
 		}
-		return []Ask{{FactOpenChildren, c.After.ID}}
+		return []Ask{{Fact: FactOpenChildren, Ticket: c.After.ID}}
 	}
 }
 
@@ -264,7 +264,7 @@ func parentNeeds(when func(Change) bool) func(*Policy, Change, any) []Ask {
 		if c.After.Kind == incident.KindIncident || !when(c) {
 			return nil
 		}
-		return []Ask{{FactParents, c.After.ID}}
+		return []Ask{{Fact: FactParents, Ticket: c.After.ID}}
 	}
 }
 
@@ -282,7 +282,7 @@ func openLinkedReport(p *Policy, c Change, _ Facts, _ any) Verdict {
 
 func reopenLinkedIncidentNeeds(_ *Policy, c Change, _ any) []Ask {
 	if loses(c) {
-		return []Ask{{FactParents, c.After.ID}}
+		return []Ask{{Fact: FactParents, Ticket: c.After.ID}}
 	}
 	return askTickets(linked(c)...)
 }
@@ -348,7 +348,7 @@ func appendDeliveredNeeds(_ *Policy, c Change, _ any) []Ask {
 	if !appends(c) {
 		return nil
 	}
-	return []Ask{{FactMessages, c.After.ID}}
+	return []Ask{{Fact: FactMessages, Ticket: c.After.ID}}
 }
 
 func appendDelivered(_ *Policy, c Change, f Facts, _ any) Verdict {

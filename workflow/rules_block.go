@@ -54,7 +54,7 @@ func approveBlockNeeds(p *Policy, c Change, params any) []Ask {
 	if _, _, ok := reply(c); !ok {
 		return nil
 	}
-	return []Ask{{FactNewestText, c.After.ID}}
+	return []Ask{{Fact: FactNewestText, Ticket: c.After.ID}}
 }
 
 func approveBlock(p *Policy, c Change, f Facts, params any) Verdict {
@@ -109,7 +109,7 @@ func offerBlockNoticeNeeds(p *Policy, c Change, _ any) []Ask {
 	if !offersNotice(p, c) {
 		return nil
 	}
-	return []Ask{{FactParents, c.After.ID}}
+	return []Ask{{Fact: FactParents, Ticket: c.After.ID}}
 }
 
 func offersNotice(p *Policy, c Change) bool {

@@ -86,7 +86,7 @@ func dueAfterReplyNeeds(_ *Policy, c Change, params any) []Ask {
 	if !ours(c) || len(params.(DueAfterReply).Urgent) == 0 {
 		return nil
 	}
-	return []Ask{{FactParents, c.After.ID}}
+	return []Ask{{Fact: FactParents, Ticket: c.After.ID}}
 }
 
 func dueAfterReply(p *Policy, c Change, f Facts, params any) Verdict {

@@ -68,7 +68,7 @@ func notifyOverdueNeeds(_ *Policy, c Change, _ any) []Ask {
 	if c.After.Kind != incident.KindIncident || !c.After.Open() {
 		return nil
 	}
-	return []Ask{{FactEarliestDue, c.After.ID}}
+	return []Ask{{Fact: FactEarliestDue, Ticket: c.After.ID}}
 }
 
 func notifyOverdue(_ *Policy, c Change, f Facts, params any) Verdict {

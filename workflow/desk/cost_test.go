@@ -314,6 +314,13 @@ func TestALongThreadIsNotReadWhole(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"199@example.org"}, reply.(incident.Message).Content.InReplyTo)
 	require.LessOrEqual(t, read, 4, "records read for a reply")
+
+	// A command on an older version reads what is newer, however long the history is
+	// before.
+	read = 0
+	_, err = w.alice.Preview(ctx, workflow.Edit{Ticket: 1, Priority: pointer(7), Based: 2*messages - 2})
+	require.NoError(t, err)
+	require.Equal(t, 3, read, "records read for an edit that is based on the version three records before")
 }
 
 // A reply looks for the message that it answers in the history of its ticket.

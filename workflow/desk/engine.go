@@ -23,7 +23,8 @@ type run struct {
 	now    time.Time
 	seed   [32]byte
 	scope  *storage.Scope
-	mail   *incoming // that is received in it; nil: none
+	mail   *incoming      // that is received in it; nil: none
+	base   storage.Reader // what was stored before
 
 	opened  []incident.ID
 	offers  []workflow.Command // that rules make
@@ -38,7 +39,7 @@ type run struct {
 
 func (d *Desk) newRun(by incident.Actor, scope *storage.Scope, seed [32]byte, base storage.Reader) *run {
 	return &run{
-		desk: d, policy: d.config.Policy, draft: storage.NewDraft(base), by: by, now: d.now(), seed: seed, scope: scope,
+		desk: d, policy: d.config.Policy, draft: storage.NewDraft(base), by: by, now: d.now(), seed: seed, scope: scope, base: base,
 	}
 }
 
@@ -96,6 +97,9 @@ func (r *run) command(ctx context.Context, c workflow.Command, cause incident.Ca
 	}
 	if cause.Rule == "" {
 		r.hideChildren(&facts, asks)
+	}
+	if err := r.learn(ctx, &facts, r.policy.AsksAlso(ticket, c, facts, r.env(ticket))); err != nil {
+		return err
 	}
 	decisions, err := r.decide(ticket, c, facts)
 	if err != nil {
@@ -248,7 +252,8 @@ func refusal(err error) bool {
 	var refused *workflow.RefusedError
 	var missing *workflow.MissingError
 	var unsealed *UnsealedError
-	return errors.As(err, &unsealed) || errors.As(err, &transition) || errors.As(err, &taken) || errors.As(err, &refused) || errors.As(err, &missing)
+	var changed *workflow.ChangedError
+	return errors.As(err, &unsealed) || errors.As(err, &changed) || errors.As(err, &transition) || errors.As(err, &taken) || errors.As(err, &refused) || errors.As(err, &missing)
 }
 
 // reason is the part of a refusal that goes into a record: it names no person.
@@ -256,9 +261,12 @@ func reason(err error) string {
 	var taken *workflow.TakenError
 	var refused *workflow.RefusedError
 	var unsealed *UnsealedError
+	var changed *workflow.ChangedError
 	switch {
 	case errors.As(err, &unsealed):
 		return "it cannot be signed or encrypted as the policy demands"
+	case errors.As(err, &changed):
+		return "what it sets was changed since"
 	case errors.As(err, &taken):
 		return "it has an owner"
 	case errors.As(err, &refused):

@@ -12,8 +12,13 @@ import (
 )
 
 // gather answers asks out of the draft.
-func (r *run) gather(ctx context.Context, asks []workflow.Ask) (workflow.Facts, error) {
-	var facts workflow.Facts
+func (r *run) gather(ctx context.Context, asks []workflow.Ask) (facts workflow.Facts, err error) {
+	err = r.learn(ctx, &facts, asks)
+	return facts, err
+}
+
+// learn adds the answers to asks.
+func (r *run) learn(ctx context.Context, facts *workflow.Facts, asks []workflow.Ask) error {
 	for _, a := range asks {
 		switch a.Fact {
 		case workflow.FactMessages, workflow.FactAnswerable:
@@ -23,40 +28,52 @@ func (r *run) gather(ctx context.Context, asks []workflow.Ask) (workflow.Facts, 
 			}
 			messages, err := ask(ctx, r.draft, a.Ticket)
 			if err != nil {
-				return facts, err
+				return err
 			}
 			facts.KnowMessages(a, messages)
 		case workflow.FactStatuses:
 			statuses, err := statusesOf(ctx, r.draft, a.Ticket)
 			if err != nil {
-				return facts, err
+				return err
 			}
 			facts.KnowStatuses(a, statuses)
 		case workflow.FactTexts, workflow.FactNewestText:
 			messages, err := r.textsOf(ctx, a)
 			if err != nil {
-				return facts, err
+				return err
 			}
 			facts.KnowMessages(a, messages)
 		case workflow.FactMerges:
 			records, err := r.draft.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{a.Ticket}, Types: merging()})
 			if err != nil {
-				return facts, err
+				return err
+			}
+			facts.KnowRecords(a, records)
+		case workflow.FactSince:
+			records, err := r.since(ctx, a.Ticket, a.Version)
+			if err != nil {
+				return err
+			}
+			facts.KnowRecords(a, records)
+		case workflow.FactSetter:
+			records, err := setter(ctx, r.draft, a.Ticket, a.Field)
+			if err != nil {
+				return err
 			}
 			facts.KnowRecords(a, records)
 		case workflow.FactChildrenAnswerable:
-			if err := r.childrenAnswerable(ctx, &facts, a.Ticket); err != nil {
-				return facts, err
+			if err := r.childrenAnswerable(ctx, facts, a.Ticket); err != nil {
+				return err
 			}
 		default:
 			tickets, err := r.answer(ctx, a)
 			if err != nil {
-				return facts, err
+				return err
 			}
 			facts.Know(a, tickets...)
 		}
 	}
-	return facts, nil
+	return nil
 }
 
 func (r *run) answer(ctx context.Context, a workflow.Ask) ([]incident.Ticket, error) {
@@ -75,6 +92,8 @@ func (r *run) answer(ctx context.Context, a workflow.Ask) ([]incident.Ticket, er
 		return r.draft.Find(ctx, storage.Query{Parent: a.Ticket})
 	case workflow.FactSoleChildren:
 		return r.soleChildren(ctx, a.Ticket)
+	case workflow.FactAsOf:
+		return r.asOf(ctx, a.Ticket, a.Version)
 	case workflow.FactEarliestDue:
 		return r.draft.Find(ctx, storage.Query{
 			Parent: a.Ticket, Phases: notInactive(), Due: storage.DueSet,
@@ -82,6 +101,28 @@ func (r *run) answer(ctx context.Context, a workflow.Ask) ([]incident.Ticket, er
 		})
 	}
 	return nil, errors.New("desk: there is no fact called " + string(a.Fact))
+}
+
+// since returns the records behind a version that were stored before this Do, the
+// newest first. It reads no others.
+func (r *run) since(ctx context.Context, id incident.ID, version uint64) ([]incident.Record, error) {
+	t, err := r.base.Ticket(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && t.Version <= version {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.base.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{id}, Descending: true, Limit: int(t.Version - version)})
+}
+
+// asOf returns a ticket as it was at a version.
+func (r *run) asOf(ctx context.Context, id incident.ID, version uint64) ([]incident.Ticket, error) {
+	history, err := r.base.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{id}, Limit: int(version)})
+	if err != nil || uint64(len(history)) < version {
+		return nil, err
+	}
+	return []incident.Ticket{incident.Fold(history)}, nil
 }
 
 // soleChildren returns the children that are not inactive and that no other active
@@ -217,6 +258,24 @@ func statusesOf(ctx context.Context, r storage.Reader, id incident.ID) ([]workfl
 func messagesOf(ctx context.Context, r storage.Reader, id incident.ID) ([]workflow.MessageRecord, error) {
 	history, err := r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{id}, Types: []string{incident.Message{}.Type()}})
 	return decodeMessages(history), err
+}
+
+// setter returns the newest record that says something of a field, or the first. It
+// looks at more and more of the newest until it finds it.
+func setter(ctx context.Context, r storage.Reader, id incident.ID, field string) ([]incident.Record, error) {
+	q := storage.HistoryQuery{Tickets: []incident.ID{id}, Types: []string{incident.Opened{}.Type(), incident.Edited{}.Type()}, Descending: true}
+	for q.Limit = 4; ; q.Limit *= 8 {
+		history, err := r.History(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(history, func(record incident.Record) bool { return workflow.SetsField(record, field) }); i >= 0 {
+			return history[i : i+1], nil
+		}
+		if len(history) < q.Limit {
+			return history[max(0, len(history)-1):], nil
+		}
+	}
 }
 
 // answerable returns the newest message of a ticket that a reply can name, if
