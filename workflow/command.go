@@ -106,6 +106,18 @@ type Assign struct {
 	Based  uint64         `json:"based,omitempty"`
 }
 
+// Attend says that the actor works on a ticket for some time, so that others leave
+// it alone (JANET 3.18: only one person at a time works on any one ticket). It keeps
+// nobody away: whoever else attends to or changes the ticket meanwhile is told. It
+// ends by its time, with End, and when the ticket is closed or merged. Asked again it
+// is renewed when less than half of the time is left, and makes no record before; it
+// is never made shorter.
+type Attend struct {
+	Ticket  incident.ID `json:"ticket"`
+	Minutes int         `json:"minutes,omitempty"` // 0: as [Policy.Attention] says
+	End     bool        `json:"end,omitempty"`     // the actor works on it no more
+}
+
 // Move changes the status along the lifecycle.
 type Move struct {
 	Ticket incident.ID     `json:"ticket"`
@@ -331,6 +343,7 @@ func (Take) Name() string         { return "take" }
 func (Steal) Name() string        { return "steal" }
 func (Release) Name() string      { return "release" }
 func (Assign) Name() string       { return "assign" }
+func (Attend) Name() string       { return "attend" }
 func (Move) Name() string         { return "move" }
 func (Reopen) Name() string       { return "reopen" }
 func (Resolve) Name() string      { return "resolve" }
@@ -360,6 +373,7 @@ func (c Take) Target() incident.ID         { return c.Ticket }
 func (c Steal) Target() incident.ID        { return c.Ticket }
 func (c Release) Target() incident.ID      { return c.Ticket }
 func (c Assign) Target() incident.ID       { return c.Ticket }
+func (c Attend) Target() incident.ID       { return c.Ticket }
 func (c Move) Target() incident.ID         { return c.Ticket }
 func (c Reopen) Target() incident.ID       { return c.Ticket }
 func (c Resolve) Target() incident.ID      { return c.Ticket }
@@ -387,7 +401,7 @@ func (c Wake) Target() incident.ID         { return c.Ticket }
 // in the order in which a list of them is shown.
 func Commands() []Command {
 	return []Command{
-		Open{}, Take{}, Steal{}, Release{}, Assign{}, Move{}, Reopen{}, Resolve{}, Abandon{}, Reject{}, Link{}, Unlink{},
+		Open{}, Take{}, Steal{}, Release{}, Assign{}, Attend{}, Move{}, Reopen{}, Resolve{}, Abandon{}, Reject{}, Link{}, Unlink{},
 		Merge{}, Unmerge{}, Comment{}, Edit{}, Reply{}, ReplyAll{}, Deliver{},
 	}
 }

@@ -24,6 +24,7 @@ func everyCommand() []workflow.Command {
 		workflow.Resolve{Ticket: 7}, workflow.Resolve{Ticket: 7, Reply: "x"}, workflow.Resolve{Ticket: 7, Reply: "x", Children: []incident.ID{3}},
 		workflow.Abandon{Ticket: 7}, workflow.Abandon{Ticket: 7, Reply: "x"}, workflow.Reject{Ticket: 7}, workflow.Reject{Ticket: 7, Text: "x", Steal: true},
 		workflow.Link{Ticket: 7, Parent: 3}, workflow.Unlink{Ticket: 7, Parent: 3}, workflow.Merge{Ticket: 7, Into: 3}, workflow.Unmerge{Ticket: 7},
+		workflow.Attend{Ticket: 7}, workflow.Attend{Ticket: 7, End: true}, workflow.Edit{Ticket: 7, Based: 3}, workflow.Reply{Ticket: 7, Text: "x", Based: 3},
 		workflow.Comment{Ticket: 7, Text: "x"}, workflow.Edit{Ticket: 7}, workflow.Reply{Ticket: 7, Text: "x"},
 		workflow.ReplyAll{Ticket: 7, Text: "x"}, workflow.ReplyAll{Ticket: 7, Text: "x", Children: []incident.ID{3}}, workflow.Deliver{Ticket: 7, To: 3},
 		workflow.Append{Ticket: 7}, workflow.ReceiveAgain{Ticket: 7}, workflow.Examine{Ticket: 7, Message: 2}, workflow.Close{Ticket: 7, Under: 3, To: "resolved"},
@@ -59,6 +60,8 @@ func (f filler) fill(v reflect.Value) {
 			text[i] = runes[f.Intn(len(runes))]
 		}
 		v.SetString(string(text))
+	case reflect.Uint64:
+		v.SetUint(f.Uint64() >> 1)
 	case reflect.Int:
 		v.SetInt(f.Int63n(100))
 	case reflect.Bool:
@@ -153,7 +156,7 @@ func TestListsOfCommands(t *testing.T) {
 }
 
 func TestBadCommands(t *testing.T) {
-	const names = "open, take, steal, release, assign, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, deliver"
+	const names = "open, take, steal, release, assign, attend, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, deliver"
 	for text, want := range map[string]string{
 		`{"command":"tkae","ticket":7}`: `workflow: a command: command "tkae" is not possible: allowed is ` + names,
 		`{}`:                            `workflow: a command: command "" is not possible: allowed is ` + names,
@@ -170,6 +173,9 @@ func TestBadCommands(t *testing.T) {
 		`{"command":"open","kind":"report","attachments":[1]}`: `allowed is a list like [{"name":"log.txt","type":"text/plain","content":"aGVsbG8K"}] with the content in base64`,
 		`{"command":"open","attachments":[{"content":"%"}]}`:   `with the content in base64`,
 		`{"command":"open","priority":"high"}`:                 `allowed is a whole number`,
+		`{"command":"edit","ticket":7,"based":-1}`:             `allowed is a whole number that is not negative`,
+		`{"command":"attend","ticket":7,"minutes":"long"}`:     `allowed is a whole number`,
+		`{"command":"attend","ticket":7,"for":"1h"}`:           `argument "for" is not possible: allowed is ticket, minutes, end`,
 		`{"command":"open","parents":["x"]}`:                   `allowed is a list of numbers of tickets like [7,8]`,
 		`{"command":"reply-all","kinds":"report"}`:             `allowed is a list like ["report","investigation"]`,
 		`{"command":"edit","clear":"due"}`:                     `allowed is a list of texts like ["X-1"]`,

@@ -61,7 +61,7 @@ func (p *Policy) Decide(t incident.Ticket, c Command, f Facts, env Env) ([]Decis
 	if faster := p.changedSince(t, c, f, env); faster != nil { // it says more than what is not possible any more
 		return nil, faster
 	}
-	return decisions, err
+	return attended(t, decisions, env.Now), err
 }
 
 func events(list ...incident.Event) []Decision {

@@ -216,6 +216,7 @@ func causes() map[string][]string {
 		"steal":         {"owned"},
 		"release":       {"owned"},
 		"assign":        {"owned"},
+		"attend":        {"attended"},
 		"move":          {"delivered", "moved", "skipped"},
 		"reopen":        {"delivered", "moved", "skipped"},
 		"resolve":       {"commented", "delivered", "due", "edited", "message", "moved", "skipped"},

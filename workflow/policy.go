@@ -35,6 +35,8 @@ type Policy struct {
 	Sealing          Sealing
 	OperationsCentre incident.Party // whom blocks are asked of (JANET 3.14); without Address: nobody
 
+	Attention Attention // how long whoever attends to a ticket works on it
+
 	// Agreement makes reports and investigations due by clocks; nil: nothing is
 	// promised. AgreementKinds are the kinds that it is about, in place of these
 	// two; never incidents, whose due date follows from their children. A ticket

@@ -47,6 +47,7 @@ func (p *Policy) faults(report func(place string, err error)) {
 	}
 	p.cascadeFaults(wrong)
 	p.agreementFaults(wrong)
+	p.Attention.faults(wrong)
 	fields := map[string]int{} // by name or alias
 	for i, f := range p.Fields {
 		f.faults(wrong)

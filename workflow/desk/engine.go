@@ -26,10 +26,12 @@ type run struct {
 	mail   *incoming      // that is received in it; nil: none
 	base   storage.Reader // what was stored before
 
-	opened  []incident.ID
-	offers  []workflow.Command // that rules make
-	calls   []CommandCall      // for after hooks
-	changes []workflow.Change  // since the derivations ran last
+	opened   []incident.ID
+	offers   []workflow.Command                   // that rules make
+	attended map[incident.ID][]incident.Attention // who worked on the tickets that commands touch
+
+	calls   []CommandCall     // for after hooks
+	changes []workflow.Change // since the derivations ran last
 	steps   int
 	records uint64   // written so far; salts and Message-IDs count with it
 	rules   []string // on the way to the present command, outermost first
@@ -40,6 +42,7 @@ type run struct {
 func (d *Desk) newRun(by incident.Actor, scope *storage.Scope, seed [32]byte, base storage.Reader) *run {
 	return &run{
 		desk: d, policy: d.config.Policy, draft: storage.NewDraft(base), by: by, now: d.now(), seed: seed, scope: scope, base: base,
+		attended: map[incident.ID][]incident.Attention{},
 	}
 }
 
@@ -104,6 +107,9 @@ func (r *run) command(ctx context.Context, c workflow.Command, cause incident.Ca
 	decisions, err := r.decide(ticket, c, facts)
 	if err != nil {
 		return r.skip(ctx, ticket, c, cause, err)
+	}
+	if a, ok := c.(workflow.Attend); ok && !a.End { // who else does is told, with or without a record
+		r.meet(ticket)
 	}
 	changes := make([]workflow.Change, 0, len(decisions))
 	for _, decision := range decisions {
@@ -283,6 +289,7 @@ func (r *run) event(ctx context.Context, before incident.Ticket, id incident.ID,
 	}
 	if c != nil {
 		record.Command = c.Name()
+		r.meet(before)
 	}
 	ev, err := r.embody(ctx, before, decision, record.At)
 	if err != nil {
@@ -310,6 +317,13 @@ func (r *run) event(ctx context.Context, before incident.Ticket, id incident.ID,
 	}
 	r.changes = append(r.changes, ch)
 	return ch, nil
+}
+
+// meet remembers who worked on a ticket before the run touched it.
+func (r *run) meet(t incident.Ticket) {
+	if _, met := r.attended[t.ID]; !met {
+		r.attended[t.ID] = t.Attending(r.env(t).Now)
+	}
 }
 
 // salt derives the next salt from the seed.

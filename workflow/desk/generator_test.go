@@ -136,7 +136,7 @@ func (g *generator) several() []workflow.Command {
 		return []workflow.Command{
 			workflow.Open{Kind: incident.KindIncident, Subject: "With everything", Fields: classified},
 			g.open(incident.KindInvestigation, incident.Nth(1)), g.open(incident.KindBlock, incident.Nth(1)),
-			workflow.Comment{Ticket: incident.Nth(2), Text: "Two in one."},
+			workflow.Comment{Ticket: incident.Nth(2), Text: "Two in one."}, workflow.Attend{Ticket: incident.Nth(2)},
 		}
 	case 2:
 		id := g.one(both(isChild, isAny))
@@ -210,7 +210,8 @@ func (g *generator) command(by incident.Actor) workflow.Command {
 		}
 		return workflow.Unlink{Ticket: t.ID, Parent: parent}
 	case 14:
-		return workflow.Comment{Ticket: g.one(isAny), Text: pick(g, "Rang them.", "Nothing new.", " ")}
+		id := g.one(isAny)
+		return pick[workflow.Command](g, workflow.Comment{Ticket: id, Text: []string{"Rang them.", " "}[g.letters%2]}, workflow.Attend{Ticket: id}, workflow.Attend{Ticket: id, End: g.letters%4 == 0})
 	case 15, 16, 21, 22:
 		return g.edit()
 	case 17, 18:

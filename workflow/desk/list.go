@@ -14,7 +14,8 @@ const PageSize = 50
 // Row is one line of a list.
 type Row struct {
 	incident.Ticket
-	Overdue bool `json:"overdue"` // not inactive, and its due date has come
+	Overdue bool                 `json:"overdue"`          // not inactive, and its due date has come
+	AtWork  []incident.Attention `json:"atWork,omitempty"` // who works on it now
 }
 
 // Page is a part of a list.
@@ -22,7 +23,7 @@ type Page struct {
 	Rows  []Row           `json:"rows"`
 	Total int             `json:"total"`          // rows of the whole list
 	Next  *storage.Cursor `json:"next,omitempty"` // where the next page starts; nil: this was the last
-	At    time.Time       `json:"at"`             // when Overdue was judged
+	At    time.Time       `json:"at"`             // when Overdue and AtWork were judged
 }
 
 // NewUnlinked lists the reports that nobody has dealt with: in their initial
@@ -119,7 +120,7 @@ func (s *Session) List(ctx context.Context, q storage.Query, after *storage.Curs
 			page.Next = storage.CursorAt(found[PageSize-1])
 		}
 		for _, t := range found {
-			page.Rows = append(page.Rows, Row{Ticket: t, Overdue: t.Overdue(page.At)})
+			page.Rows = append(page.Rows, Row{Ticket: t, Overdue: t.Overdue(page.At), AtWork: t.Attending(page.At)})
 		}
 		page.Total, err = r.Count(ctx, q)
 		return err

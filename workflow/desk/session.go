@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -41,8 +42,18 @@ type Result struct {
 	// to those whom a block affects. They are made for the state after the Do.
 	Offers []workflow.Command `json:"-"`
 
+	// AtWork are the others who worked on tickets when the Do changed them, or when
+	// the actor attended to them (JANET 3.18). It is a notice and no refusal.
+	AtWork []AtWork `json:"atWork,omitempty"`
+
 	calls   []CommandCall // what after hooks have not seen yet
 	written []incident.Record
+}
+
+// AtWork is somebody who works on a ticket until a time: see [workflow.Attend].
+type AtWork struct {
+	Ticket incident.ID `json:"ticket"`
+	incident.Attention
 }
 
 // ErrNoCommand is returned for a list of commands that is empty.
@@ -191,12 +202,21 @@ func (r *run) result(changes storage.Changes) *Result {
 			return call.Cause.Rule == "" && call.Ticket.ID == t.ID
 		})
 	}
+	var others []AtWork
+	for _, id := range slices.Sorted(maps.Keys(r.attended)) {
+		for _, a := range r.attended[id] {
+			if a.By != r.by && !hidden[id] {
+				others = append(others, AtWork{id, a})
+			}
+		}
+	}
 	written := changes.Records
 	changes.Records = slices.Clone(written)
 	return &Result{
 		calls: r.calls, written: written,
 		Opened:  r.opened,
 		Offers:  r.offers,
+		AtWork:  others,
 		Tickets: slices.DeleteFunc(changes.Tickets, func(t incident.Ticket) bool { return hidden[t.ID] }),
 		Records: slices.DeleteFunc(changes.Records, func(record incident.Record) bool { return hidden[record.Ticket] }),
 	}

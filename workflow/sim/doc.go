@@ -47,7 +47,8 @@
 // Each line of the trace is a record: the ticket and its version, what changed, by
 // whom, and behind "because" the rule that made it and the record that woke the
 // rule. Below it stand rules that were woken and did not fire, and mail that goes
-// out. A line with "!" is what the desk said when it refused.
+// out. A line with "!" is what the desk said when it refused, and one with "but" tells
+// who else works on a ticket.
 //
 // # Steps
 //

@@ -78,6 +78,7 @@ type outcome struct {
 	records []incident.Record
 	refused error              // what the desk said
 	offers  []workflow.Command // what rules propose
+	others  []desk.AtWork      // who works on it too
 	lines   []string           // what was asked to be shown
 	silent  bool               // the step needs no trace
 }
@@ -85,7 +86,7 @@ type outcome struct {
 // play does a step. What a desk refuses is no error.
 func (p *player) play(ctx context.Context, s Step) (o outcome, err error) {
 	if _, isWord := words()[s.Calls[0].Name]; !isWord || s.Block {
-		o.offers, o.refused = p.do(ctx, s)
+		o = p.do(ctx, s)
 	} else if w, errs := p.encoder().word(s.Calls[0]); errs != nil {
 		o.refused = errs
 	} else {
@@ -129,7 +130,7 @@ func (p *player) name(name string, id incident.ID) {
 }
 
 // do gives the commands of a step: as one Do, or each by itself.
-func (p *player) do(ctx context.Context, s Step) ([]workflow.Command, error) {
+func (p *player) do(ctx context.Context, s Step) (o outcome) {
 	enc := p.encoder()
 	var commands []workflow.Command
 	var opens []string
@@ -142,7 +143,7 @@ func (p *player) do(ctx context.Context, s Step) ([]workflow.Command, error) {
 	for _, c := range s.Calls {
 		command, errs := enc.command(c, s.Text)
 		if errs != nil {
-			return nil, errs
+			return outcome{refused: errs}
 		}
 		commands = append(commands, command)
 		if _, ok := command.(workflow.Open); ok {
@@ -157,7 +158,6 @@ func (p *player) do(ctx context.Context, s Step) ([]workflow.Command, error) {
 		result, err := session.Do(ctx, commands...)
 		results = []desk.BulkResult{{Result: result, Err: err}}
 	}
-	var offers []workflow.Command
 	var errs []error
 	for _, r := range results {
 		if r.Err != nil {
@@ -167,13 +167,15 @@ func (p *player) do(ctx context.Context, s Step) ([]workflow.Command, error) {
 			}
 			continue
 		}
-		offers = append(offers, r.Result.Offers...)
+		o.offers = append(o.offers, r.Result.Offers...)
+		o.others = append(o.others, r.Result.AtWork...)
 		for _, id := range r.Result.Opened {
 			p.name(opens[0], id)
 			opens = opens[1:]
 		}
 	}
-	return offers, errors.Join(errs...)
+	o.refused = errors.Join(errs...)
+	return o
 }
 
 // Compare returns nil when the traces are those that the script expects and

@@ -34,6 +34,9 @@ func (p *player) tell(ctx context.Context, o outcome) (lines []string, err error
 		}
 		return nil
 	})
+	for _, a := range o.others {
+		lines = append(lines, fmt.Sprintf("but %s works on %s until %s", who(a.By), p.of(a.Ticket), moment(a.Until)))
+	}
 	for _, c := range o.offers {
 		lines = append(lines, "offered "+c.Name()+p.members(reflect.ValueOf(c)))
 	}
@@ -44,8 +47,8 @@ func (p *player) tell(ctx context.Context, o outcome) (lines []string, err error
 		}
 	case len(o.lines) > 0:
 		lines = append(lines, o.lines...)
-	case len(lines) == 0 && len(o.offers) == 0 && !o.silent:
-		lines = []string{"nothing happens"}
+	case len(o.records)+len(o.offers) == 0 && !o.silent:
+		lines = append(lines, "nothing happens")
 	}
 	return lines, err
 }
@@ -150,6 +153,14 @@ func (p *player) change(ctx context.Context, r storage.Reader, record incident.R
 		return "took over " + p.of(from) + p.members(reflect.ValueOf(ev)), nil
 	case incident.Unmerged:
 		return "parted from " + p.of(ev.Into+ev.From), nil // one of them is 0
+	case incident.Attended:
+		switch {
+		case ev.By == incident.Nobody:
+			return "nobody works on it any more", nil
+		case ev.Until == nil:
+			return who(ev.By) + " works on it no more", nil
+		}
+		return fmt.Sprintf("%s works on it until %s", who(ev.By), date(ev.Until)), nil
 	case incident.Notified:
 		if len(ev.Blobs) == 0 {
 			return fmt.Sprintf("did not tell %s, for want of a mailbox: %s", who(ev.To), ev.About), nil
@@ -252,6 +263,9 @@ func (p *player) details(t incident.Ticket) string {
 	}
 	add(t.State != "", "state %s", t.State)
 	add(t.Owner != incident.Nobody, "owner %s", who(t.Owner))
+	for _, a := range t.Attending(p.w.Now()) {
+		add(true, "%s works on it until %s", who(a.By), moment(a.Until))
+	}
 	add(t.Due != nil, "due %s", date(t.Due))
 	add(t.Pinned, "pinned")
 	add(t.Priority != 0, "priority %d", t.Priority)
