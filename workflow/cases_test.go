@@ -63,6 +63,8 @@ func (f facts) answer(asks []workflow.Ask) (known workflow.Facts) {
 			known.KnowMessages(a, answer)
 		case []workflow.StatusRecord:
 			known.KnowStatuses(a, answer)
+		case []incident.Record:
+			known.KnowRecords(a, answer)
 		case []incident.Event:
 			known.KnowRecords(a, recordsOf(answer...))
 		}

@@ -28,6 +28,10 @@ func reactions() map[string]reaction {
 	linked := slices.Concat(signals("opened", "", children...), signals("linked", "", children...))
 	active := slices.Concat(signals("moved", "opens", children...), signals("moved", "activates", children...))
 	told := []signal{{event: "notified"}}
+	sorted := []signal{{event: "opened"}, {event: "message"}, {event: "joined"}}
+	for _, way := range []string{"subject", "constituency", "observables", "fields"} {
+		sorted = append(sorted, signal{event: "edited", way: way})
+	}
 	return map[string]reaction{
 		"open-linked-report":       {slices.Concat(linked, signals("joined", "", rep)), signals("moved", "activates", rep)},
 		"reopen-linked-incident":   {slices.Concat(linked, signals("joined", "", children...)), signals("moved", "opens", inc)},
@@ -40,6 +44,7 @@ func reactions() map[string]reaction {
 		ruleBlockExpiry:            {slices.Concat(signals("opened", "", block), signals("edited", "fields", block)), signals("edited", "dates", block)},
 		"reopen-on-reply":          {in, signals("moved", "opens", children...)},
 		"foreign-tags":             {in, signals("edited", "subject", children...)},
+		ruleSortByTopic:            {sorted, signals("edited", "fields", incident.Kinds()...)},
 		ruleCloseChildren:          {signals("moved", "closes", inc), signals("moved", "closes", children...)},
 		"constituency-to-children": {signals("edited", "constituency", inc), signals("edited", "constituency", children...)},
 		"owner-to-children":        {signals("owned", "", inc), signals("owned", "", children...)},
@@ -203,6 +208,9 @@ func (l *linter) undoes(list []node, i int, n node) {
 func endsBecause(ring []string) string {
 	if slices.Equal(ring, []string{"owner-to-children", "owner-to-incident"}) {
 		return "both give the same owner, and giving a ticket to whoever owns it makes no event"
+	}
+	if slices.Equal(ring, []string{ruleSortByTopic}) {
+		return "the topic does not depend on itself, and giving a ticket the topic that it has makes no event"
 	}
 	return ""
 }

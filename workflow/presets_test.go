@@ -194,13 +194,19 @@ func TestJanetShowsEveryKey(t *testing.T) {
 	require.NoError(t, err)
 	_, besides, found := strings.Cut(string(text), "# What a policy may say besides")
 	require.True(t, found)
-	_, besides, _ = strings.Cut(besides, "\n")
+	_, besides, _ = strings.Cut(besides, "rules:\n")
 	p := parsed(t, "base: janet\nname: janet\n"+strings.ReplaceAll("\n"+besides, "\n# ", "\n"))
 	require.Equal(t, "noc@example.net", p.OperationsCentre.Address)
 	p.OperationsCentre = incident.Party{}
 	require.Equal(t, workflow.Default().Steps(), p.Steps())
+	for _, name := range []string{"owner-to-children", "sort-by-topic"} {
+		_, runs := p.Rule(name)
+		require.True(t, runs, name)
+		_, runs = workflow.Default().Rule(name)
+		require.False(t, runs, name)
+	}
 	for _, key := range []string{"name", "doc", "lifecycles", "cascade", "fields", "states", "hidden", "tags", "mail-trust",
-		"operations-centre", "agreement-kinds", "level-field", "max-steps", "rules", "derivations"} {
+		"operations-centre", "attention", "agreement-kinds", "level-field", "max-steps", "rules", "derivations"} {
 		require.Regexp(t, "(?m)^(# )?"+key+":", string(text))
 	}
 }

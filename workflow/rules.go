@@ -89,6 +89,14 @@ func Rules() []Rule {
 			Then: foreignTags,
 		},
 		{
+			Name:   ruleSortByTopic,
+			Doc:    "A ticket gets the first topic whose conditions it meets, and another one when these come to hold or hold no more, unless somebody has said what its topic is (JANET 3.18: splitting the work based on its topic).",
+			On:     []string{"opened", "edited", "message", "joined"},
+			Params: SortByTopic{Field: "Topic", Kinds: []incident.Kind{incident.KindReport, incident.KindIncident}, Else: "everything else"},
+			Needs:  sortByTopicNeeds,
+			Then:   sortByTopic,
+		},
+		{
 			Name:   ruleCloseChildren,
 			Doc:    "Closing an incident closes its children that are not inactive, unless another active incident holds them (JANET 3.16).",
 			On:     []string{"moved"},
@@ -113,8 +121,13 @@ func Rules() []Rule {
 			Doc:    "The children of an incident that are not inactive go to its new owner (RTIR: set owner of children).",
 			On:     []string{"owned"},
 			Params: OwnerToChildren{},
-			Needs:  incidentChildren(func(c Change) bool { return true }),
-			Then:   ownerToChildren,
+			Needs: func(_ *Policy, c Change, params any) []Ask {
+				if c.After.Kind != incident.KindIncident {
+					return nil
+				}
+				return []Ask{{Fact: params.(OwnerToChildren).fact(), Ticket: c.After.ID}}
+			},
+			Then: ownerToChildren,
 		},
 		{
 			Name:  "owner-to-incident",
@@ -247,12 +260,9 @@ func newParents(c Change, f Facts) []incident.Ticket {
 // incidentChildren asks for the open children of an incident that a change is
 // about.
 func incidentChildren(when func(Change) bool) func(*Policy, Change, any) []Ask {
-	return func(_ *Policy, c Change, params any) []Ask {
+	return func(_ *Policy, c Change, _ any) []Ask {
 		if c.After.Kind != incident.KindIncident || !when(c) {
 			return nil
-		}
-		if all, ok := params.(OwnerToChildren); ok && all.Closed {
-			return []Ask{{Fact: FactChildren, Ticket: c.After.ID}}
 		}
 		return []Ask{{Fact: FactOpenChildren, Ticket: c.After.ID}}
 	}

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -72,20 +73,34 @@ func constituencyToChildren(_ *Policy, c Change, f Facts, _ any) Verdict {
 // OwnerToChildren are the parameters of the rule owner-to-children.
 type OwnerToChildren struct {
 	Closed bool `json:"closed"` // closed children too (RTIR)
+	Sole   bool `json:"sole"`   // not those that another active incident holds
+}
+
+// Check implements what [Policy.Validate] asks.
+func (o OwnerToChildren) Check(*Policy) error {
+	if o.Closed && o.Sole {
+		return errors.New("closed and sole: allowed is one of them, since sole children are those that are not inactive")
+	}
+	return nil
+}
+
+// fact is the one that tells whom the rule is about.
+func (o OwnerToChildren) fact() Fact {
+	switch {
+	case o.Closed:
+		return FactChildren
+	case o.Sole:
+		return FactSoleChildren
+	}
+	return FactOpenChildren
 }
 
 func ownerToChildren(_ *Policy, c Change, f Facts, params any) Verdict {
 	if c.After.Kind != incident.KindIncident {
 		return Verdict{}
 	}
-	var children []incident.Ticket
-	if params.(OwnerToChildren).Closed {
-		children = f.Children(c.After.ID)
-	} else {
-		children = f.OpenChildren(c.After.ID)
-	}
 	var commands []Command
-	for _, child := range children {
+	for _, child := range known(f.tickets, Ask{Fact: params.(OwnerToChildren).fact(), Ticket: c.After.ID}) {
 		if child.Owner != c.After.Owner && child.MergedInto == 0 {
 			commands = append(commands, Assign{Ticket: child.ID, To: c.After.Owner})
 		}

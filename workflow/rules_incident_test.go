@@ -111,6 +111,11 @@ func TestOwnersFollow(t *testing.T) {
 		{"closed ones too, but no merged one", takes(theIncident(), "", "handler:alice"), children(7, append(list, child(15, "", resolved))...),
 			gives("handler:alice", 12, 13, 15), "its incident has another owner"},
 	})
+	reactWith(t, "owner-to-children", workflow.OwnerToChildren{Sole: true}, []reaction{
+		{"those that no other active incident holds", takes(theIncident(), "", "handler:alice"), soleChildren(7, list[1]), gives("handler:alice", 12), "its incident has another owner"},
+		{"a report", takes(report(), "", "handler:alice"), nil, nil, ""},
+	})
+	require.ErrorContains(t, workflow.OwnerToChildren{Closed: true, Sole: true}.Check(nil), "allowed is one of them")
 	inc := func(id incident.ID, by incident.Actor, changes ...change) incident.Ticket {
 		return theIncident(append([]change{called(id), owned(by)}, changes...)...)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/workflow"
@@ -21,7 +22,8 @@ func changes() []subcommand {
 			each(func(id incident.ID) workflow.Command { return workflow.Take{Ticket: id} })},
 		{"release", "ID...", "own tickets no more", 1, -1,
 			each(func(id incident.ID) workflow.Command { return workflow.Release{Ticket: id} })},
-		{"assign", "ID... --to NAME", "make somebody the owner, whoever was", 1, -1, assign},
+		{"assign", "ID... --to NAME", "make somebody the owner, whoever was, of each ticket by itself", 1, -1, assign},
+		{"attend", "ID... [--for 45m] [--end]", "say that you work on tickets for some time, so that others leave them alone", 1, -1, attend},
 		{"open", "KIND", "open a report, incident, investigation or block by hand", 1, 1, open},
 		{"move", "ID STATUS", "change the status", 2, 3, move},
 		{"reopen", "ID...", "open closed tickets again", 1, -1,
@@ -88,6 +90,9 @@ func (d doing) result(result *desk.Result) {
 	for _, r := range result.Records {
 		fmt.Fprintf(d.stdout, "%s %s\n", place(r.Ticket, r.Version), tell.record(r))
 	}
+	for _, a := range result.AtWork {
+		fmt.Fprintf(d.stdout, "#%s: %s works on it until %s\n", a.Ticket, actor(a.By), tell.when(a.Until))
+	}
 	for _, offer := range result.Offers {
 		if text, err := workflow.MarshalCommand(offer); err == nil {
 			fmt.Fprintf(d.stdout, "offered, if you want it: desk do '%s'\n", strings.ReplaceAll(printable(string(text)), "'", "'\\''"))
@@ -130,6 +135,7 @@ func pair(command func(id, parent incident.ID) workflow.Command) func(*call, *fl
 func assign(c *call, flags *flag.FlagSet) action {
 	d := newDoing(c, flags)
 	to := flags.String("to", "", "`name` of a handler, or nobody")
+	based := basedFlag(flags)
 	return func(ctx context.Context, words []string) error {
 		ids, err := parseIDs(words)
 		if err != nil {
@@ -144,21 +150,47 @@ func assign(c *call, flags *flag.FlagSet) action {
 		}
 		var commands []workflow.Command
 		for _, id := range ids {
-			commands = append(commands, workflow.Assign{Ticket: id, To: owner})
+			commands = append(commands, workflow.Assign{Ticket: id, To: owner, Based: *based})
+		}
+		return d.each(ctx, commands...)
+	}
+}
+
+func attend(c *call, flags *flag.FlagSet) action {
+	d := newDoing(c, flags)
+	stretch := flags.Duration("for", 0, "`duration` in whole minutes, like 45m or 2h; default: as the policy says")
+	end := flags.Bool("end", false, "you work on them no more")
+	return func(ctx context.Context, words []string) error {
+		ids, err := parseIDs(words)
+		if err != nil {
+			return err
+		}
+		if *stretch%time.Minute != 0 || *stretch < 0 {
+			return usage("--for %s: allowed are whole minutes, like 45m or 2h", *stretch)
+		}
+		var commands []workflow.Command
+		for _, id := range ids {
+			commands = append(commands, workflow.Attend{Ticket: id, Minutes: int(*stretch / time.Minute), End: *end})
 		}
 		return d.do(ctx, commands...)
 	}
 }
 
+// basedFlag is the version of the ticket that somebody has looked at.
+func basedFlag(flags *flag.FlagSet) *uint64 {
+	return flags.Uint64("based", 0, "`version` of the ticket that you saw, as desk show says: refused if what you change was changed since; default: not asked")
+}
+
 func move(c *call, flags *flag.FlagSet) action {
 	d := newDoing(c, flags)
+	based := basedFlag(flags)
 	return func(ctx context.Context, words []string) error {
 		id, err := parseID(words[0])
 		if err != nil {
 			return err
 		}
 		// "pending removal" may be typed without quotes.
-		return d.do(ctx, workflow.Move{Ticket: id, To: incident.Status(strings.Join(words[1:], " "))})
+		return d.do(ctx, workflow.Move{Ticket: id, To: incident.Status(strings.Join(words[1:], " ")), Based: *based})
 	}
 }
 
@@ -192,7 +224,9 @@ func reply(c *call, flags *flag.FlagSet) action {
 	collect(flags, "cc", "send a copy of this mail to this `address`, repeatable", &command.Cc, parseParty)
 	attach(flags, &command.Attachments)
 	flags.StringVar(&command.Subject, "subject", "", "`subject` of the mail; default: that of the ticket")
+	based := basedFlag(flags)
 	return func(ctx context.Context, words []string) (err error) {
+		command.Based = *based
 		if command.Ticket, err = parseID(words[0]); err != nil {
 			return err
 		}

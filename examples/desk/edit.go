@@ -93,10 +93,12 @@ func edit(c *call, flags *flag.FlagSet) action {
 	collect(flags, "add-cc", "`address` to add to the copies, repeatable", &command.AddCc, parseParty)
 	collect(flags, "remove-cc", "`address` to remove from them, repeatable", &command.RemoveCc, parseParty)
 	fieldFlag(flags, &command.Fields)
+	based := basedFlag(flags)
 	return func(ctx context.Context, words []string) (err error) {
 		if reflect.ValueOf(command).IsZero() {
 			return usage("edit needs a flag for what is to change: desk edit --help lists them")
 		}
+		command.Based = *based
 		if command.Ticket, err = parseID(words[0]); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -20,7 +21,13 @@ import (
 )
 
 // listNames are the lists of the library, and all.
-func listNames() []string { return []string{"new", "mine", "unowned", "due", "all"} }
+func listNames() []string {
+	var names []string
+	for _, l := range desk.Lists() {
+		names = append(names, string(l))
+	}
+	return append(names, "all")
+}
 
 func list(c *call, flags *flag.FlagSet) action {
 	var q storage.Query
@@ -56,6 +63,7 @@ func list(c *call, flags *flag.FlagSet) action {
 	})
 	filter("mail", "this mail `address` is requestor, copy, contact or in a text", func(s string) error { q.Mail = s; return nil })
 	filter("under", "a name, mail address or URL lies in this `domain`", func(s string) error { q.Under = s; return nil })
+	topic := flags.String("topic", "", "only what is of this `topic`, in a list or in what the flags describe")
 	after := afterFlag(flags)
 	return func(ctx context.Context, words []string) error {
 		name := "new"
@@ -80,20 +88,18 @@ func list(c *call, flags *flag.FlagSet) action {
 			}
 			q.Statuses = append(q.Statuses, found...)
 		}
-		var page desk.Page
-		switch {
-		case asked || name == "all":
+		if asked {
 			name = "all"
-			page, err = w.me.List(ctx, q, *after)
-		case name == "new":
-			page, err = w.me.NewUnlinked(ctx, *after)
-		case name == "mine":
-			page, err = w.me.Mine(ctx, *after)
-		case name == "unowned":
-			page, err = w.me.Unowned(ctx, *after)
-		case name == "due":
-			page, err = w.me.MostDue(ctx, *after)
+		} else {
+			q = w.me.Query(desk.List(name))
 		}
+		if *topic != "" {
+			if q.Fields, err = topicAsked(w.desk.Policy(), *topic); err != nil {
+				return err
+			}
+			name += " of " + q.Fields[0].Value
+		}
+		page, err := w.me.List(ctx, q, *after)
 		if err != nil {
 			return err
 		}
@@ -101,6 +107,47 @@ func list(c *call, flags *flag.FlagSet) action {
 			return c.printJSON(page)
 		}
 		return c.page(name, page)
+	}
+}
+
+// topicAsked is what asks for a topic.
+func topicAsked(p *workflow.Policy, topic string) ([]storage.Field, error) {
+	name, known := p.Topics()
+	if name == "" {
+		return nil, desk.ErrNoTopics
+	}
+	if f, ok := p.Field(name); ok {
+		known = append(known, f.Choices()...)
+	}
+	i := slices.IndexFunc(known, func(s string) bool { return strings.EqualFold(s, topic) })
+	if i < 0 {
+		slices.Sort(known)
+		return nil, usage("there is no topic %q: allowed are %q", topic, slices.Compact(known))
+	}
+	return []storage.Field{{Name: name, Value: known[i]}}, nil
+}
+
+// topics counts the open work of each topic.
+func topics(c *call, _ *flag.FlagSet) action {
+	return func(ctx context.Context, _ []string) error {
+		w, err := c.open(ctx, setting{})
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		loads, err := w.me.Load(ctx)
+		if err != nil {
+			return err
+		}
+		if c.json {
+			return c.printJSON(loads)
+		}
+		table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintf(table, "TOPIC\tNEW REPORTS\tOPEN INCIDENTS\tUNOWNED\tOVERDUE\n")
+		for _, l := range loads {
+			fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\n", cmp.Or(printable(l.Topic), "-"), l.New, l.Incidents, l.Unowned, l.Overdue)
+		}
+		return table.Flush()
 	}
 }
 
@@ -197,7 +244,7 @@ func (c *call) page(name string, page desk.Page) error {
 		if len(row.Requestors) > 0 {
 			requestor = printable(row.Requestors[0].Address)
 		}
-		fmt.Fprintf(table, "#%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s%s\n", row.ID, row.Kind, row.Status, actor(row.Owner),
+		fmt.Fprintf(table, "#%s\t%s\t%s\t%s%s\t%d\t%s\t%s\t%s\t%s%s\n", row.ID, row.Kind, row.Status, actor(row.Owner), tell.atWork(", ", row.AtWork),
 			row.Priority, due, tell.when(row.Updated), clip(requestor, 40), held(row.Ticket), clip(printable(row.Subject), 70))
 	}
 	if err := table.Flush(); err != nil {
@@ -207,6 +254,16 @@ func (c *call) page(name string, page desk.Page) error {
 		fmt.Fprintf(c.stdout, "next page: the same with --after %s\n", placeOf(page.Next))
 	}
 	return nil
+}
+
+// atWork says who works on a ticket, each behind a word.
+func (w teller) atWork(before string, list []incident.Attention) string {
+	var text strings.Builder
+	for _, a := range list {
+		fmt.Fprintf(&text, "%s%s works on it until %s", before, actor(a.By), w.when(a.Until))
+		before = ", "
+	}
+	return text.String()
 }
 
 // held marks a report that waits for a person.

@@ -102,7 +102,8 @@ func subcommands() []subcommand {
 		[]subcommand{
 			{"serve", "", "take in mail by SMTP, send what is queued, act on reminders, warnings and breaches; the default", 0, 0, serve},
 			{"receive", "< mail.eml", "take in one mail from standard input", 0, 0, receive},
-			{"list", "[new|mine|unowned|due|all]", "list tickets: new, reports that nobody has dealt with; mine, unowned and due, incidents that are open; all; or whatever the flags describe", 0, 1, list},
+			{"list", "[new|mine|unowned|due|all]", "list tickets: new, reports that nobody has dealt with; mine, unowned and due, incidents that are open; all; or whatever the flags describe; --topic narrows each of them", 0, 1, list},
+			{"topics", "", "count the open work of each topic that the policy sorts by", 0, 0, topics},
 			{"show", "ID", "show a ticket with its whole history", 1, 1, show},
 		},
 		changes(),

@@ -137,7 +137,7 @@ func TestUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"tkae", "1"}, `there is no subcommand "tkae": allowed are serve, receive, list, show, take,`},
+		{[]string{"tkae", "1"}, `there is no subcommand "tkae": allowed are serve, receive, list, topics, show, take,`},
 		{[]string{"help", "tkae"}, `there is no subcommand "tkae"`},
 		{[]string{"--smtp", ":0"}, "flags of a subcommand come after its name"},
 		{[]string{"take"}, "type desk take ID..."},

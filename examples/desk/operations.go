@@ -47,21 +47,26 @@ func reject(c *call, flags *flag.FlagSet) action {
 		for _, id := range ids {
 			commands = append(commands, workflow.Reject{Ticket: id, Text: *text, Steal: *steal})
 		}
-		w, err := d.open(ctx, setting{})
-		if err != nil {
-			return err
-		}
-		defer w.Close()
-		if !*d.preview {
-			return d.bulk(w.me.Bulk(ctx, commands...))
-		}
-		var results []desk.BulkResult
-		for _, command := range commands {
-			result, err := w.me.Preview(ctx, command)
-			results = append(results, desk.BulkResult{Command: command, Result: result, Err: err})
-		}
-		return d.bulk(results)
+		return d.each(ctx, commands...)
 	}
+}
+
+// each carries out every command by itself and prints what became of it.
+func (d doing) each(ctx context.Context, commands ...workflow.Command) error {
+	w, err := d.open(ctx, setting{})
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if !*d.preview {
+		return d.bulk(w.me.Bulk(ctx, commands...))
+	}
+	var results []desk.BulkResult
+	for _, command := range commands {
+		result, err := w.me.Preview(ctx, command)
+		results = append(results, desk.BulkResult{Command: command, Result: result, Err: err})
+	}
+	return d.bulk(results)
 }
 
 // bulk prints the results of commands that ran each by itself.
@@ -95,7 +100,9 @@ func ending(command func(workflow.Resolve) workflow.Command) func(*call, *flag.F
 		flags.StringVar(&end.Resolution, "resolution", "", "`value` of the field Resolution")
 		flags.StringVar(&end.Reply, "reply", "", "`text` of a mail to the requestors; of an incident to those of its children")
 		collect(flags, "child", "`number` of a child that gets the mail, repeatable; default: all that are open", &end.Children, incident.ParseID)
+		based := basedFlag(flags)
 		return func(ctx context.Context, words []string) (err error) {
+			end.Based = *based
 			if end.Ticket, err = parseID(words[0]); err != nil {
 				return err
 			}

@@ -201,11 +201,12 @@ func (c *call) document(d *document) error {
 	if t.Overdue(c.now()) {
 		due += " OVERDUE"
 	}
-	line("ticket", "#%s, %s", t.ID, t.Kind)
+	line("ticket", "#%s, %s, version %d", t.ID, t.Kind, t.Version)
 	line("subject", "%s", printable(t.Subject))
 	line("status", "%s (%s)", t.Status, t.Phase)
 	line("state", "%s", printable(string(t.State)))
 	line("owner", "%s", actor(t.Owner))
+	line("at work", "%s", tell.atWork("", t.Attending(c.now())))
 	line("priority", "%d", t.Priority)
 	line("due", "%s", due)
 	line("reminder", "%s", tell.date(t.Wake))

@@ -25,7 +25,7 @@ func TestShow(t *testing.T) {
 	b.ok("comment", "4", "Seen.")
 	shown := b.ok("show", "4")
 	for _, want := range []string{
-		"ticket         #4, report\nsubject        Logs\nstatus         new (initial)\nowner          nobody\n",
+		"ticket         #4, report, version 3\nsubject        Logs\nstatus         new (initial)\nowner          nobody\n",
 		"  #4.2  2026-03-02 09:00 UTC  correspondent  message from Bob <bob@example.org> [new]: \"Logs\"\n",
 		"  why: It has no tag of ours and answers no message that is known.\n",
 		"  finding: header: no Date (RFC 5322 3.6.1)\n",

@@ -26,47 +26,59 @@ type Page struct {
 	At    time.Time       `json:"at"`             // when Overdue and AtWork were judged
 }
 
-// NewUnlinked lists the reports that nobody has dealt with: in their initial
-// phase and without an incident, oldest number first (JANET 3.5). Held ones are
-// among them, with Held set. after is the Next of the page before, nil for the
-// first page.
-func (s *Session) NewUnlinked(ctx context.Context, after *storage.Cursor) (Page, error) {
-	return s.List(ctx, storage.Query{
-		Kinds:  []incident.Kind{incident.KindReport},
-		Phases: []incident.Phase{incident.Initial},
-		Links:  storage.Unlinked,
-	}, after)
-}
+// List is a list of work that the desk keeps.
+type List string
 
-// Mine lists the actor's own incidents that are not inactive, most due first
-// (JANET 3.15).
-func (s *Session) Mine(ctx context.Context, after *storage.Cursor) (Page, error) {
-	q := openIncidents()
-	q.Owners = []incident.Actor{s.actor}
-	return s.List(ctx, q, after)
-}
+// Lists.
+const (
+	ListNew     List = "new"     // reports that nobody has dealt with: in their initial phase and without an incident; held ones are among them, with Held set (JANET 3.5)
+	ListMine    List = "mine"    // the actor's own incidents that are not inactive (JANET 3.15)
+	ListUnowned List = "unowned" // incidents without an owner that are not inactive
+	ListDue     List = "due"     // all incidents that are not inactive (JANET 3.15, 3.16)
+)
 
-// Unowned lists the incidents without an owner that are not inactive, most due
-// first.
-func (s *Session) Unowned(ctx context.Context, after *storage.Cursor) (Page, error) {
-	q := openIncidents()
-	q.Owners = []incident.Actor{incident.Nobody}
-	return s.List(ctx, q, after)
-}
+// Lists returns all lists.
+func Lists() []List { return []List{ListNew, ListMine, ListUnowned, ListDue} }
 
-// MostDue lists all incidents that are not inactive, most due first: those
-// without a due date at the top, then the earliest, then the higher priority
-// (JANET 3.15, 3.16).
-func (s *Session) MostDue(ctx context.Context, after *storage.Cursor) (Page, error) {
-	return s.List(ctx, openIncidents(), after)
-}
-
-func openIncidents() storage.Query {
-	return storage.Query{
-		Kinds:  []incident.Kind{incident.KindIncident},
-		Phases: notInactive(),
-		Order:  storage.MostDue(),
+// Query describes the tickets of a list, for whoever wants some of them: new reports
+// by the oldest number, incidents by what is most due: those without a due date at the
+// top, then the earliest, then the higher priority. What is no list is described as
+// all tickets.
+func (s *Session) Query(list List) storage.Query {
+	q := storage.Query{Kinds: []incident.Kind{incident.KindIncident}, Phases: notInactive(), Order: storage.MostDue()}
+	switch list {
+	case ListNew:
+		return storage.Query{Kinds: []incident.Kind{incident.KindReport}, Phases: []incident.Phase{incident.Initial}, Links: storage.Unlinked}
+	case ListMine:
+		q.Owners = []incident.Actor{s.actor}
+	case ListUnowned:
+		q.Owners = []incident.Actor{incident.Nobody}
+	case ListDue:
+	default:
+		return storage.Query{}
 	}
+	return q
+}
+
+// NewUnlinked lists [ListNew]. after is the Next of the page before, nil for the first
+// page.
+func (s *Session) NewUnlinked(ctx context.Context, after *storage.Cursor) (Page, error) {
+	return s.List(ctx, s.Query(ListNew), after)
+}
+
+// Mine lists [ListMine].
+func (s *Session) Mine(ctx context.Context, after *storage.Cursor) (Page, error) {
+	return s.List(ctx, s.Query(ListMine), after)
+}
+
+// Unowned lists [ListUnowned].
+func (s *Session) Unowned(ctx context.Context, after *storage.Cursor) (Page, error) {
+	return s.List(ctx, s.Query(ListUnowned), after)
+}
+
+// MostDue lists [ListDue].
+func (s *Session) MostDue(ctx context.Context, after *storage.Cursor) (Page, error) {
+	return s.List(ctx, s.Query(ListDue), after)
 }
 
 // Children lists the children of an incident, by number. Those whose status the

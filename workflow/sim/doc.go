@@ -64,8 +64,9 @@
 //	sweep                        does what time has made due
 //	show $ticket                 says what it is now
 //	read $ticket                 the text of its newest message
-//	list new|mine|unowned|due    shows a list; "alice list mine"
+//	list new|mine|unowned|due    shows a list; "alice list mine"; topic=spam: only what is of it
 //	list $incident               its children; all=true: those too that the policy hides
+//	topics                       counts the open work of each topic
 //	explain $ticket due          says why
 //	expect $ticket KEY=VALUE     fails unless the ticket is so; keys as in its JSON
 //

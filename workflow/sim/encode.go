@@ -14,6 +14,7 @@ import (
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/workflow"
+	"github.com/airtight-csirt/airtight/workflow/desk"
 )
 
 // encoder turns words into the JSON of a value, by the type that the value has
@@ -241,7 +242,7 @@ func (e encoder) value(t reflect.Type, values []string) (any, error) {
 	case reflect.TypeFor[time.Duration]():
 		return parseDuration(v)
 	case reflect.TypeFor[listName]():
-		if _, err := e.ticket(v); err != nil && !slices.Contains([]string{"due", "mine", "new", "unowned"}, v) {
+		if _, err := e.ticket(v); err != nil && !slices.Contains(desk.Lists(), desk.List(v)) {
 			return nil, fmt.Errorf("there is no list %q: allowed are due, mine, new, unowned, and an incident for its children", v)
 		}
 		return v, nil

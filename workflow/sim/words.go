@@ -40,9 +40,11 @@ type (
 		Ticket incident.ID `json:"ticket"`
 	}
 	listWord struct {
-		List listName `json:"list"`
-		All  bool     `json:"all,omitempty"` // children that the policy hides too
+		List  listName `json:"list"`
+		Topic string   `json:"topic,omitempty"` // only what is of it
+		All   bool     `json:"all,omitempty"`   // children that the policy hides too
 	}
+	topicsWord  struct{}
 	explainWord struct {
 		Ticket incident.ID `json:"ticket"`
 		What   string      `json:"what"`
@@ -58,14 +60,14 @@ type listName string
 func words() map[string]word {
 	return map[string]word{
 		"policy": policyWord{}, "at": atWord{}, "after": afterWord{}, "sweep": sweepWord{}, "mail": mailWord{},
-		"show": showWord{}, "read": readWord{}, "list": listWord{}, "explain": explainWord{}, "expect": expectWord{},
+		"show": showWord{}, "read": readWord{}, "list": listWord{}, "topics": topicsWord{}, "explain": explainWord{}, "expect": expectWord{},
 	}
 }
 
 // asks reports whether a word may be somebody's: it shows what that person sees.
 func asks(w word) bool {
 	switch w.(type) {
-	case showWord, readWord, listWord, explainWord, expectWord:
+	case showWord, readWord, listWord, topicsWord, explainWord, expectWord:
 		return true
 	}
 	return false
@@ -210,10 +212,14 @@ func (w readWord) play(ctx context.Context, p *player, s Step) (o outcome, err e
 
 func (w listWord) play(ctx context.Context, p *player, s Step) (o outcome, err error) {
 	session := p.session(s)
-	list := map[listName]func(context.Context, *storage.Cursor) (desk.Page, error){
-		"new": session.NewUnlinked, "mine": session.Mine, "unowned": session.Unowned, "due": session.MostDue,
-	}[w.List]
-	if list == nil {
+	list := func(ctx context.Context, after *storage.Cursor) (desk.Page, error) {
+		q := session.Query(desk.List(w.List))
+		if field, _ := p.w.Policy().Topics(); w.Topic != "" {
+			q.Fields = []storage.Field{{Name: field, Value: w.Topic}}
+		}
+		return session.List(ctx, q, after)
+	}
+	if !slices.Contains(desk.Lists(), desk.List(w.List)) {
 		id, err := p.ticket(string(w.List))
 		if err != nil {
 			return outcome{refused: err}, nil
@@ -238,6 +244,16 @@ func (w listWord) play(ctx context.Context, p *player, s Step) (o outcome, err e
 	if len(o.lines) == 0 {
 		o.lines = []string{"nothing is listed"}
 	}
+	return o, nil
+}
+
+// play counts the open work of each topic.
+func (topicsWord) play(ctx context.Context, p *player, s Step) (o outcome, err error) {
+	loads, err := p.session(s).Load(ctx)
+	for _, l := range loads {
+		o.lines = append(o.lines, fmt.Sprintf("%s: %d new, %d incidents, %d unowned, %d overdue", cmp.Or(l.Topic, "no topic"), l.New, l.Incidents, l.Unowned, l.Overdue))
+	}
+	o.refused = err
 	return o, nil
 }
 
