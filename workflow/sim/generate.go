@@ -267,6 +267,8 @@ func (g *generator) argument(command, name string, t reflect.Type, target incide
 		return one(fmt.Sprint(g.IntN(2) == 0))
 	case reflect.Int:
 		return one(fmt.Sprint(g.IntN(103)))
+	case reflect.Uint64: // a version that somebody has seen, mostly one of the newest
+		return one(fmt.Sprint(max(1, int(target.Version)+1-g.IntN(6))))
 	case reflect.String:
 		return one(pick(g, phrases(name)...))
 	case reflect.Slice:
