@@ -38,7 +38,7 @@ func (e Unknown) Type() string     { return e.Name }
 // alphabetical order.
 func Types() []string {
 	return []string{
-		"adopted", "breached", "commented", "custom", "delivered", "due", "edited", "examined", "held", "joined", "linked", "merged",
+		"adopted", "attended", "breached", "commented", "custom", "delivered", "due", "edited", "examined", "held", "joined", "linked", "merged",
 		"message", "moved", "notified", "opened", "overdue", "owned", "received-again", "redacted", "skipped", "unlinked", "unmerged", "warned",
 	}
 }
