@@ -39,7 +39,7 @@ func layers() map[string]layer {
 	yaml := []string{"go.yaml.in/yaml/v3"} // without dependencies
 	find := slices.Concat(yaml, []string{"golang.org/x/net/idna", "golang.org/x/net/html", "golang.org/x/text", "github.com/gaissmai/bart"})
 	shell := slices.Concat(parse, find)
-	all := []string{"incident", "sla", "workflow", "storage", "mail", "lookup"}
+	all := []string{"incident", "sla", "workflow", "workflow/export", "storage", "mail", "lookup"}
 	adapter := func(seam, why string, outside ...string) layer {
 		return layer{own: []string{"incident", seam}, outside: outside, why: why}
 	}
@@ -60,7 +60,9 @@ func layers() map[string]layer {
 			why: "outside adapters run the check: it may bring nothing into their builds"},
 		"xirl": {own: []string{"incident"}, pure: true,
 			why: "a format turns bytes into observations; MIME comes to it as incident.Part, taken apart already"},
-		"workflow": {own: []string{"incident", "sla"}, outside: yaml, pure: true,
+		"workflow/export": {own: []string{"incident"}, pure: true,
+			why: "tickets become a text for a router: whoever has them calls it, and puts the text where it belongs"},
+		"workflow": {own: []string{"incident", "sla", "workflow/export"}, outside: yaml, pure: true,
 			why: "what happens next is a function of values: the shell gathers them and acts; a policy is a document, which YAML lets people comment"},
 		"workflow/desk": {own: all, outside: shell,
 			why: "the shell knows the seams, and neither a format nor an adapter: programs hand these in"},
@@ -71,6 +73,7 @@ func layers() map[string]layer {
 		"adapters/sqlstore":              adapter("storage", "an adapter implements one seam; the program chooses the SQL driver"),
 		"adapters/sqlstore/postgrestest": {why: "it starts servers for tests and knows nothing of what is kept there"},
 		"adapters/blobdir":               adapter("storage", "an adapter implements one seam"),
+		"adapters/exportdir":             {why: "it writes files and knows nothing of what is in them: the program hands it to the desk as a function"},
 		"adapters/webhook":               adapter("storage", "it reads the feed and needs no desk"),
 		"adapters/smtp":                  adapter("mail", "an adapter implements one seam", append(parse, "github.com/emersion/go-smtp", "github.com/emersion/go-sasl")...),
 		"adapters/maildir":               adapter("mail", "an adapter implements one seam", parse...),
