@@ -16,6 +16,7 @@ import (
 	"github.com/airtight-csirt/airtight/mail"
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
+	"github.com/airtight-csirt/airtight/workflow/export"
 )
 
 // Config says how a desk works. The zero Config does, for a desk that neither
@@ -60,6 +61,10 @@ type Config struct {
 	OwnServer mail.OwnServer
 	Verifier  mail.Verifier
 	Contact   func(address string) bool
+
+	// Forms are the team's own forms of exported lists, before those that come
+	// along: see [Desk.Forms].
+	Forms []export.Form
 
 	// Scope limits what an actor may see; nil, or a nil Scope, shows everything.
 	Scope func(actor incident.Actor, groups []string) *storage.Scope
