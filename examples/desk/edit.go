@@ -29,9 +29,7 @@ func open(c *call, flags *flag.FlagSet) action {
 	collect(flags, "requestor", "`address` of who reported it, or whom we ask; repeatable", &command.Requestors, parseParty)
 	collect(flags, "cc", "`address` that gets copies, repeatable", &command.Cc, parseParty)
 	collect(flags, "contact", "`address` of somebody to turn to, repeatable", &command.Contacts, parseParty)
-	collect(flags, "observable", "`address`, network, host name or the like that it is about, repeatable", &command.Observables, func(s string) (incident.Observable, error) {
-		return incident.ParseObservable(s, incident.RoleUnknown)
-	})
+	collect(flags, "observable", "`address`, network, host name or the like that it is about, with =source or =target its role; repeatable", &command.Observables, parseObservable)
 	flags.Func("from", "`number` of a ticket to make it from: what is left out is taken from there", func(s string) (err error) {
 		command.From, err = incident.ParseID(s)
 		return err
@@ -92,6 +90,8 @@ func edit(c *call, flags *flag.FlagSet) action {
 	collect(flags, "remove-requestor", "`address` to remove from them, repeatable", &command.RemoveRequestors, parseParty)
 	collect(flags, "add-cc", "`address` to add to the copies, repeatable", &command.AddCc, parseParty)
 	collect(flags, "remove-cc", "`address` to remove from them, repeatable", &command.RemoveCc, parseParty)
+	collect(flags, "observable", "`address`, network, host name or the like to add, or to give a role by =source or =target; repeatable", &command.AddObservables, parseObservable)
+	collect(flags, "remove-observable", "`address`, network, host name or the like to remove, repeatable", &command.RemoveObservables, parseObservable)
 	fieldFlag(flags, &command.Fields)
 	based := basedFlag(flags)
 	return func(ctx context.Context, words []string) (err error) {
@@ -104,6 +104,17 @@ func edit(c *call, flags *flag.FlagSet) action {
 		}
 		return d.do(ctx, command)
 	}
+}
+
+// parseObservable reads an observable, and its role behind a sign of equality.
+func parseObservable(s string) (incident.Observable, error) {
+	role := incident.RoleUnknown
+	for _, r := range []incident.Role{incident.RoleSource, incident.RoleTarget} {
+		if value, ok := strings.CutSuffix(s, "="+string(r)); ok {
+			s, role = value, r
+		}
+	}
+	return incident.ParseObservable(s, role)
 }
 
 func set[T ~string](to *T) func(string) error {

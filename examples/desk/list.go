@@ -81,12 +81,8 @@ func list(c *call, flags *flag.FlagSet) action {
 			return err
 		}
 		defer w.Close()
-		for _, s := range named {
-			found := statuses(w.desk.Policy(), s)
-			if len(found) == 0 {
-				return usage("there is no status %q: allowed are %q", s, statuses(w.desk.Policy(), ""))
-			}
-			q.Statuses = append(q.Statuses, found...)
+		if q.Statuses, err = chosenStatuses(w.desk.Policy(), named); err != nil {
+			return err
 		}
 		if asked {
 			name = "all"

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/airtight-csirt/airtight/mail"
+	"github.com/airtight-csirt/airtight/workflow/export"
 )
 
 // Exit codes.
@@ -95,6 +96,7 @@ type action func(ctx context.Context, args []string) error
 type call struct {
 	*program
 	options
+	forms []export.Form // of exported lists, beside those of the library
 }
 
 func subcommands() []subcommand {
@@ -113,6 +115,7 @@ func subcommands() []subcommand {
 			{"policy", "lint POLICY | graph POLICY | diff POLICY POLICY | adopt POLICY | show [NAME]", "policies: find what is wrong with one, draw its lifecycles, compare two, work by one from now on, print one; a policy is a file, or janet, rtir, airt", 1, 3, policies},
 			{"explain", "ID [due|status|owner|constituency|thread|mail]", "say why something is as it is, back to what somebody did; without a second word about all", 1, 2, explain},
 			{"feed", "", "print every record of every ticket in order, as lines of JSON: for other programs, which may stop and go on where they were", 0, 0, feed},
+			{"export-list", "--state STATE", "write addresses and networks of tickets as text: null routes for a router, a plain list; chosen by status and state", 0, 0, exportList},
 			{"script", "FILE...", "play stories with their trace, each on a desk of its own in memory; exit code 1 where one comes out otherwise", 1, -1, script},
 			{"examine", "ID [RECORD]", "open mail that came in again, with the keys that there are now; without RECORD all mail of the ticket", 1, 2, examine},
 			{"keys", "", "list the keys that open and seal mail", 0, 0, keys},
@@ -202,7 +205,7 @@ func sentence(err error) string {
 	}
 	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
 	text := strings.ReplaceAll(strings.Join(lines, "; "), "\t", "")
-	for _, pkg := range []string{"workflow: ", "desk: ", "incident: ", "sqlstore: ", "storage: ", "mail: ", "sla: ", "pgp: "} {
+	for _, pkg := range []string{"workflow: ", "desk: ", "incident: ", "sqlstore: ", "storage: ", "mail: ", "sla: ", "pgp: ", "export: ", "exportdir: "} {
 		text = strings.TrimPrefix(text, pkg)
 	}
 	return printable(text)

@@ -91,7 +91,7 @@ func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
 		From:   incident.Party{Name: c.tag, Address: c.mailbox},
 		Limits: mail.Limits{Bytes: mailLimit},
 		Now:    s.now, Rand: s.rand, Log: s.log,
-		Recipients: c.also,
+		Recipients: c.also, Forms: c.forms,
 	}
 	if err := c.protect(&config); err != nil {
 		w.Close()
