@@ -74,6 +74,7 @@ func layers() map[string]layer {
 		"adapters/sqlstore/postgrestest": {why: "it starts servers for tests and knows nothing of what is kept there"},
 		"adapters/blobdir":               adapter("storage", "an adapter implements one seam"),
 		"adapters/exportdir":             {why: "it writes files and knows nothing of what is in them: the program hands it to the desk as a function"},
+		"adapters/program":               {why: "it runs files of a directory: the program hands it to the desk as a function"},
 		"adapters/webhook":               adapter("storage", "it reads the feed and needs no desk"),
 		"adapters/smtp":                  adapter("mail", "an adapter implements one seam", append(parse, "github.com/emersion/go-smtp", "github.com/emersion/go-sasl")...),
 		"adapters/maildir":               adapter("mail", "an adapter implements one seam", parse...),
