@@ -340,6 +340,27 @@ type NotifiedContent struct {
 	Sealed []SealedCopy `json:"sealed,omitempty"`
 }
 
+// Reacted says what came of something that is done outside because of a record: a
+// reaction of the policy, by name. Why is for ever and names no person.
+type Reacted struct {
+	Reaction string   `json:"reaction"`
+	Version  uint64   `json:"version"` // of the record of this ticket that woke it
+	Attempt  int      `json:"attempt"` // 1, 2, 3 ...
+	Outcome  Reaction `json:"outcome"`
+	Why      string   `json:"why,omitempty"` // unless it is done
+	Blobs    []Digest `json:"-"`             // [0]: what a program has written, or more on why
+}
+
+// Reaction is what became of an attempt at a reaction.
+type Reaction string
+
+// What becomes of an attempt.
+const (
+	ReactionDone    Reaction = "done"
+	ReactionFailed  Reaction = "failed"   // it will be tried again
+	ReactionGivenUp Reaction = "given-up" // it will not
+)
+
 // Adopted says that a document is in force from now on. It stands in the history
 // of the desk itself.
 type Adopted struct {

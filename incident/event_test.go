@@ -172,6 +172,7 @@ func folds() []fold {
 		{"unmerged", incident.Unmerged{Into: 3}, nothing},
 		{"pinned", incident.DueSet{Due: &nine, Pinned: true}, func(t *incident.Ticket) { t.Due, t.Pinned = &nine, true }},
 		{"overdue", incident.Overdue{Due: nine}, func(t *incident.Ticket) { t.OverdueNoted = &nine }},
+		{"reacted", incident.Reacted{Reaction: "push-routes", Version: 4, Attempt: 2, Outcome: incident.ReactionGivenUp, Why: "exit status 3", Blobs: []incident.Digest{{8}}}, nothing},
 		{"notified", incident.Notified{To: "handler:bob", About: "an answer", Content: incident.NotifiedContent{Party: incident.Party{Address: "bob@example.net"}},
 			Blobs: []incident.Digest{{3}}}, nothing},
 		{"attended", incident.Attended{By: "handler:alice", Until: ptr(at(13))}, func(t *incident.Ticket) { // bob's time is over
@@ -228,7 +229,7 @@ func TestFold(t *testing.T) {
 func typeNames() []string {
 	return []string{"opened", "moved", "owned", "linked", "unlinked", "edited", "message", "commented", "due", "held",
 		"delivered", "merged", "received-again", "skipped", "redacted", "custom", "warned", "breached",
-		"overdue", "joined", "unmerged", "notified", "adopted", "examined", "attended"}
+		"overdue", "joined", "unmerged", "notified", "adopted", "examined", "attended", "reacted"}
 }
 
 func TestTypeNames(t *testing.T) {

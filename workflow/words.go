@@ -86,6 +86,8 @@ func (w words) event(event incident.Event) string {
 		return "OVERDUE: its due date was " + w.when(e.Due)
 	case incident.Notified:
 		return notified(e)
+	case incident.Reacted:
+		return reacted(e)
 	case incident.Held:
 		if len(e.Candidates) == 0 {
 			return "held: " + e.Reason
@@ -182,6 +184,25 @@ func notified(e incident.Notified) string {
 	line := fmt.Sprintf("%s told: %s", actor(e.To), e.About)
 	if len(e.Blobs) == 0 {
 		line += " (no mailbox is known)"
+	}
+	return line
+}
+
+func reacted(e incident.Reacted) string {
+	line := fmt.Sprintf("reaction %s to record %d", e.Reaction, e.Version)
+	switch e.Outcome {
+	case incident.ReactionDone:
+		line += " is done"
+	case incident.ReactionFailed:
+		line += " FAILED and will be tried again"
+	case incident.ReactionGivenUp:
+		line += " FAILED and is given up"
+	}
+	if e.Attempt > 1 {
+		line += fmt.Sprintf(", attempt %d", e.Attempt)
+	}
+	if e.Why != "" {
+		line += ": " + e.Why
 	}
 	return line
 }
