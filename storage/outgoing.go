@@ -12,26 +12,28 @@ import (
 // OutStatus is where a row of the outbox stands.
 type OutStatus string
 
-// Statuses of outgoing mail.
+// Statuses of outgoing mail and of reactions.
 const (
-	Queued    OutStatus = "queued"    // to be sent at NextTry
+	Queued    OutStatus = "queued"    // to be sent, or done, at NextTry
 	Sending   OutStatus = "sending"   // a courier works on it until Lease
-	Sent      OutStatus = "sent"      // the next hop took responsibility
+	Sent      OutStatus = "sent"      // the next hop took responsibility; a reaction is done
 	Uncertain OutStatus = "uncertain" // nobody can say whether it was taken: a person decides
 	Failed    OutStatus = "failed"    // given up
 )
 
-// Outgoing is one message for one recipient. It is written in the same update
-// as the record that caused it.
+// Outgoing is something to be done outside: one message for one recipient, or, where
+// Reaction is set, a reaction of the policy, which has neither From, To nor Blob. It is
+// written in the same update as the record that caused it.
 type Outgoing struct {
 	Ticket    incident.ID     `json:"ticket"`
 	Version   uint64          `json:"version"` // of the record that caused it
-	Number    int             `json:"number"`  // recipient's place among those of the message, from 0
+	Number    int             `json:"number"`  // recipient's place among those of the message, from 0; reactions come behind
 	Revision  uint64          `json:"revision"`
 	Status    OutStatus       `json:"status"`
-	From      string          `json:"from"` // envelope
-	To        string          `json:"to"`   // envelope
-	Blob      incident.Digest `json:"blob"` // the message
+	Reaction  string          `json:"reaction,omitempty"` // its name in the policy; empty: a message
+	From      string          `json:"from"`               // envelope
+	To        string          `json:"to"`                 // envelope
+	Blob      incident.Digest `json:"blob"`               // the message
 	Queued    time.Time       `json:"queued"`
 	NextTry   time.Time       `json:"nextTry"`
 	Lease     time.Time       `json:"lease"` // zero but for Sending
@@ -42,11 +44,22 @@ type Outgoing struct {
 // ID names the row: ticket, version and number.
 func (o Outgoing) ID() string { return fmt.Sprintf("%d.%d.%d", o.Ticket, o.Version, o.Number) }
 
+// Errand tells messages from reactions.
+type Errand uint8
+
+// Values of Errand.
+const (
+	AnyErrand Errand = iota
+	OnlyMail
+	OnlyReactions
+)
+
 // OutgoingQuery says which rows of the outbox are wanted. The zero
 // OutgoingQuery asks for all.
 type OutgoingQuery struct {
 	Tickets  []incident.ID
 	Statuses []OutStatus
+	Only     Errand
 	ReadyBy  time.Time // NextTry at or before, and a Lease, if any, at or before; zero: not asked
 	Limit    int       // 0: all
 }
@@ -54,6 +67,7 @@ type OutgoingQuery struct {
 // Match reports whether a row is wanted, whatever the Limit.
 func (q OutgoingQuery) Match(o Outgoing) bool {
 	return among(q.Tickets, o.Ticket) && among(q.Statuses, o.Status) &&
+		(q.Only == AnyErrand || (q.Only == OnlyReactions) == (o.Reaction != "")) &&
 		(q.ReadyBy.IsZero() || !o.NextTry.After(q.ReadyBy) && !o.Lease.After(q.ReadyBy))
 }
 

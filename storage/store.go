@@ -18,8 +18,9 @@ var (
 	ErrConflict = errors.New("storage: changed by somebody else meanwhile")
 )
 
-// Store keeps tickets, their records, claims, outgoing mail, blobs and the
-// bookmarks of those who read its feed. This is the contract; storagetest holds a check for each sentence of it.
+// Store keeps tickets, their records, claims, outgoing mail, reactions, blobs and the
+// bookmarks of those who read its feed. This is the contract; storagetest holds a check
+// for each sentence of it.
 //
 // Updates:
 //
@@ -66,7 +67,7 @@ var (
 //     microseconds and are UTC.
 //   - Values in and out are the caller's to change.
 //
-// Claims, outgoing mail, blobs, bookmarks:
+// Claims, outgoing mail and reactions, blobs, bookmarks:
 //
 //   - [Tx.Claim] gives a key to a ticket unless some ticket holds it already, and
 //     returns the holder. A claim is never taken away.

@@ -17,7 +17,8 @@ import (
 )
 
 // A database of the first schema has no alarm for a due date that no clock has
-// set: the second step gives it one.
+// set: the second step gives it one. It knows no reactions: a later step lets them into
+// the outbox.
 func TestDueDatesBecomeAlarms(t *testing.T) {
 	ctx := context.Background()
 	for _, p := range []struct {
@@ -40,6 +41,7 @@ func TestDueDatesBecomeAlarms(t *testing.T) {
 				{incident.DueSet{Due: &due}, closed},
 				{},
 			}
+			queued := storage.Outgoing{Ticket: 1, Version: 1, Status: storage.Queued, To: "bob@example.org", Queued: due, NextTry: due}
 			require.NoError(t, s.Update(ctx, func(ctx context.Context, tx storage.Tx) error {
 				for i, events := range histories {
 					ticket := incident.Ticket{ID: incident.ID(i + 1)}
@@ -53,7 +55,7 @@ func TestDueDatesBecomeAlarms(t *testing.T) {
 						}
 					}
 				}
-				return nil
+				return tx.PutOutgoing(ctx, queued)
 			}))
 			require.NoError(t, s.Close())
 
@@ -64,6 +66,7 @@ func TestDueDatesBecomeAlarms(t *testing.T) {
 				"UPDATE tickets SET wake = NULL WHERE id = 1",
 				fmt.Sprintf("UPDATE tickets SET wake = %d WHERE id = 2", later.UnixMicro()),
 				"DROP TABLE feed_bookmarks",
+				"ALTER TABLE outgoing DROP COLUMN reaction",
 				"DELETE FROM airtight_migrations WHERE version >= 2",
 			} {
 				_, err := db.ExecContext(ctx, statement)
@@ -74,6 +77,10 @@ func TestDueDatesBecomeAlarms(t *testing.T) {
 				all, err := r.Find(ctx, storage.Query{})
 				require.NoError(t, err)
 				require.Len(t, all, len(histories))
+				rows, err := r.Outgoing(ctx, storage.OutgoingQuery{Only: storage.OnlyMail})
+				require.NoError(t, err)
+				queued.Revision = 1
+				require.Equal(t, []storage.Outgoing{queued}, rows, "what was in the outbox is mail")
 				for _, by := range []time.Time{due, due.Add(time.Microsecond), later} {
 					q := storage.Query{WakeBy: by}
 					found, err := r.Find(ctx, q)

@@ -22,8 +22,14 @@ func (r *reader) Outgoing(ctx context.Context, q storage.OutgoingQuery) ([]stora
 	if !q.ReadyBy.IsZero() {
 		w.add("next_try <= ? AND lease <= ?", micros(q.ReadyBy), micros(q.ReadyBy))
 	}
+	switch q.Only {
+	case storage.OnlyMail:
+		w.add("reaction = ''")
+	case storage.OnlyReactions:
+		w.add("reaction <> ''")
+	}
 	where := join(w.list, "AND")
-	text := `SELECT ticket, version, number, revision, status, sender, recipient, blob, queued, next_try, lease, attempts, last_error
+	text := `SELECT ticket, version, number, revision, status, reaction, sender, recipient, blob, queued, next_try, lease, attempts, last_error
 		FROM outgoing WHERE ` + where.text + " ORDER BY ticket, version, number"
 	if q.Limit > 0 {
 		text += " LIMIT ?"
@@ -34,7 +40,7 @@ func (r *reader) Outgoing(ctx context.Context, q storage.OutgoingQuery) ([]stora
 		var o storage.Outgoing
 		var ticket, version, revision, queued, next, lease int64
 		var blob sql.RawBytes
-		if err := rows.Scan(&ticket, &version, &o.Number, &revision, &o.Status, &o.From, &o.To, &blob,
+		if err := rows.Scan(&ticket, &version, &o.Number, &revision, &o.Status, &o.Reaction, &o.From, &o.To, &blob,
 			&queued, &next, &lease, &o.Attempts, &o.LastError); err != nil {
 			return err
 		}
@@ -55,14 +61,14 @@ func moment(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
 // PutOutgoing implements [storage.Tx].
 func (t *tx) PutOutgoing(ctx context.Context, o storage.Outgoing) error {
-	text := `INSERT INTO outgoing (revision, status, sender, recipient, blob, queued, next_try, lease, attempts, last_error,
-		ticket, version, number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	text := `INSERT INTO outgoing (revision, status, reaction, sender, recipient, blob, queued, next_try, lease, attempts, last_error,
+		ticket, version, number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	args := []any{
-		int64(o.Revision + 1), string(o.Status), o.From, o.To, o.Blob[:], micros(o.Queued), micros(o.NextTry), micros(o.Lease),
+		int64(o.Revision + 1), string(o.Status), o.Reaction, o.From, o.To, o.Blob[:], micros(o.Queued), micros(o.NextTry), micros(o.Lease),
 		int64(o.Attempts), o.LastError, int64(o.Ticket), int64(o.Version), int64(o.Number),
 	}
 	if o.Revision > 0 {
-		text = `UPDATE outgoing SET revision = ?, status = ?, sender = ?, recipient = ?, blob = ?, queued = ?, next_try = ?, lease = ?,
+		text = `UPDATE outgoing SET revision = ?, status = ?, reaction = ?, sender = ?, recipient = ?, blob = ?, queued = ?, next_try = ?, lease = ?,
 			attempts = ?, last_error = ? WHERE ticket = ? AND version = ? AND number = ? AND revision = ?`
 		args = append(args, int64(o.Revision))
 	}

@@ -142,6 +142,8 @@ func keyDefects() []defect {
 			return nil
 		}}, "OutgoingRevision"),
 		lying("outgoing rows have no lease", posting(func(o *storage.Outgoing) { o.Lease = time.Time{} }), "OutgoingRow", "OutgoingQuery"),
+		lying("outgoing rows have no reaction", posting(func(o *storage.Outgoing) { o.Reaction = "" }), "OutgoingRow", "OutgoingQuery"),
+		lying("Outgoing is of mail and reactions", sending(func(q *storage.OutgoingQuery) { q.Only = storage.AnyErrand }), "OutgoingQuery"),
 		lying("outgoing rows have no error", posting(func(o *storage.Outgoing) { o.LastError = "" }), "OutgoingRow"),
 		lying("outgoing rows sort as text", lies{outgoing: func(next storage.Reader, ctx context.Context, q storage.OutgoingQuery) ([]storage.Outgoing, error) {
 			rows, err := next.Outgoing(ctx, q)

@@ -95,11 +95,11 @@ func outgoingRow(c *trial) {
 	for number, status := range []storage.OutStatus{storage.Queued, storage.Sending, storage.Sent, storage.Uncertain, storage.Failed} {
 		o := storage.Outgoing{
 			Ticket: t.ID, Version: 1, Number: number, Status: status,
-			From: "", To: oddities()[number] + "é@example.net", Blob: incident.DigestOf([]byte{byte(number)}),
+			Reaction: oddities()[number+2], From: "", To: oddities()[number] + "é@example.net", Blob: incident.DigestOf([]byte{byte(number)}),
 			Queued: hour(1), NextTry: hour(2).Add(time.Microsecond), Lease: hour(3), Attempts: 7 + number, LastError: "450 " + oddities()[number+5],
 		}
 		if number%2 == 0 {
-			o.From, o.Lease, o.LastError = "csirt@example.org", time.Time{}, ""
+			o.Reaction, o.From, o.Lease, o.LastError = "", "csirt@example.org", time.Time{}, ""
 		}
 		c.must(c.put(o))
 		o.Revision = 1
@@ -125,6 +125,7 @@ func (c *trial) outbox() []storage.Outgoing {
 				o := queued(ticket, version, number)
 				o.Status = pick(c, storage.Queued, storage.Sending, storage.Sent, storage.Uncertain, storage.Failed)
 				o.NextTry = hour(c.rand.IntN(6))
+				o.Reaction = pick(c, "", "", "push-routes")
 				if o.Status == storage.Sending {
 					o.Lease = hour(c.rand.IntN(6))
 				}
@@ -169,6 +170,7 @@ func outgoingQuery(c *trial) {
 		if c.rand.IntN(3) == 0 {
 			q.Tickets = some(c, incident.ID(0), 1, 2, 3, 4, 12, 99)
 		}
+		q.Only = pick(c, storage.AnyErrand, storage.OnlyMail, storage.OnlyReactions)
 		if c.rand.IntN(2) == 0 {
 			q.ReadyBy = c.around(hour(c.rand.IntN(6)))
 		}
