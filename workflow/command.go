@@ -321,6 +321,27 @@ type Notify struct {
 	About  string         `json:"about"`
 }
 
+// Inform mails people of a ticket, an incident too, beside the correspondence with its
+// requestors: it answers nothing and moves no date (AIRT paper 4). A reaction gives it,
+// with the mail in Blobs.
+type Inform struct {
+	Ticket incident.ID            `json:"ticket"`
+	Entity incident.MessageEntity `json:"entity"`
+	Blobs  []incident.Digest      `json:"blobs"` // [0]: the mail; then what goes out instead
+}
+
+// Conclude writes down what came of an attempt at a reaction. Output is what a program
+// has written, or more on why. A reaction gives it.
+type Conclude struct {
+	Ticket   incident.ID       `json:"ticket"`
+	Reaction string            `json:"reaction"`
+	Version  uint64            `json:"version"` // of the record that woke it
+	Attempt  int               `json:"attempt"`
+	Outcome  incident.Reaction `json:"outcome"`
+	Why      string            `json:"why,omitempty"`
+	Output   string            `json:"output,omitempty"`
+}
+
 // Clocks that set due dates.
 const (
 	ClockUnanswered = "oldest unanswered message"
@@ -365,6 +386,8 @@ func (Close) Name() string        { return "close" }
 func (SetDue) Name() string       { return "set-due" }
 func (Restart) Name() string      { return "restart" }
 func (Notify) Name() string       { return "notify" }
+func (Inform) Name() string       { return "inform" }
+func (Conclude) Name() string     { return "conclude" }
 func (Wake) Name() string         { return "wake" }
 
 // Targets of the commands.
@@ -395,6 +418,8 @@ func (c Close) Target() incident.ID        { return c.Ticket }
 func (c SetDue) Target() incident.ID       { return c.Ticket }
 func (c Restart) Target() incident.ID      { return c.Ticket }
 func (c Notify) Target() incident.ID       { return c.Ticket }
+func (c Inform) Target() incident.ID       { return c.Ticket }
+func (c Conclude) Target() incident.ID     { return c.Ticket }
 func (c Wake) Target() incident.ID         { return c.Ticket }
 
 // Commands returns a zero value of every command that people and programs give,
@@ -406,11 +431,11 @@ func Commands() []Command {
 	}
 }
 
-// ByDesk reports whether only the desk itself gives a command: intake, a sweep
-// or a rule.
+// ByDesk reports whether only the desk itself gives a command: intake, a sweep,
+// a rule or a reaction.
 func ByDesk(c Command) bool {
 	switch c := c.(type) {
-	case Append, ReceiveAgain, Examine, Close, SetDue, Restart, Notify, Wake:
+	case Append, ReceiveAgain, Examine, Close, SetDue, Restart, Notify, Inform, Conclude, Wake:
 		return true
 	case Open:
 		return c.Mail != nil || c.Held != nil
@@ -420,5 +445,5 @@ func ByDesk(c Command) bool {
 
 // all returns a zero value of every command.
 func all() []Command {
-	return append(Commands(), Append{}, ReceiveAgain{}, Examine{}, Close{}, SetDue{}, Restart{}, Notify{}, Wake{})
+	return append(Commands(), Append{}, ReceiveAgain{}, Examine{}, Close{}, SetDue{}, Restart{}, Notify{}, Inform{}, Conclude{}, Wake{})
 }

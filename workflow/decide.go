@@ -45,7 +45,7 @@ func (p *Policy) Asks(t incident.Ticket, c Command) []Ask {
 func (p *Policy) Decide(t incident.Ticket, c Command, f Facts, env Env) ([]Decision, error) {
 	if t.MergedInto != 0 {
 		switch c.(type) {
-		case ReceiveAgain, Examine, Wake, Unmerge: // what comes by itself may still come
+		case ReceiveAgain, Examine, Wake, Unmerge, Conclude: // what comes by itself may still come
 		default:
 			return nil, &RefusedError{c.Name(), t.ID, fmt.Sprintf("it was merged into ticket %s: work on that one", t.MergedInto)}
 		}
@@ -319,6 +319,19 @@ func (c Notify) decide(_ *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision
 		text += "Due: " + t.Due.Format(time.RFC3339) + "\n"
 	}
 	return []Decision{{Event: incident.Notified{To: c.To, About: c.About}, Text: text}}, nil
+}
+
+func (Inform) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (c Inform) decide(*Policy, incident.Ticket, Facts, Env) ([]Decision, error) {
+	return events(incident.Message{Side: incident.Inside, Sent: true, Machine: true, Thread: "inform", Content: c.Entity, Blobs: c.Blobs}), nil
+}
+
+func (Conclude) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (c Conclude) decide(*Policy, incident.Ticket, Facts, Env) ([]Decision, error) {
+	reacted := incident.Reacted{Reaction: c.Reaction, Version: c.Version, Attempt: c.Attempt, Outcome: c.Outcome, Why: oneLine(c.Why)}
+	return []Decision{{Event: reacted, Text: incident.Clean(c.Output)}}, nil
 }
 
 func (Wake) asks(*Policy, incident.Ticket) []Ask { return nil }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/workflow/export"
 )
 
 // Difference is one thing in which two policies are not alike.
@@ -117,6 +118,11 @@ func tree(v reflect.Value) branch {
 				b.add(string(named.Name), tree(item))
 			case Field:
 				b.add(named.Name, tree(item))
+			case Reaction:
+				b.add(named.Name, tree(item))
+			case incident.Role:
+				b.ordered = false
+				b.add(export.RoleName(named), branch{})
 			case incident.Kind:
 				b.ordered = false
 				b.add(string(named), branch{})

@@ -72,7 +72,7 @@ func newName(pairs [][2]string, name string) string {
 	return name
 }
 
-// find returns the place of a status or field in a list, which is its length for
+// find returns the place of a status, field or reaction in a list, which is its length for
 // a new one; its name; and the old name by which it was called, if it has to become
 // an alias.
 func find(list reflect.Value, key, place string) (i int, name, old string) {
@@ -95,6 +95,12 @@ func find(list reflect.Value, key, place string) (i int, name, old string) {
 		} else if now := newName(oldFields(), key); now != key {
 			key, old = now, key
 		}
+		for i = range all {
+			if all[i].Name == key {
+				return i, key, old
+			}
+		}
+	case []Reaction:
 		for i = range all {
 			if all[i].Name == key {
 				return i, key, old
@@ -144,6 +150,9 @@ func (p *Policy) settle() {
 	if f, ok := p.Field(p.LevelField); ok {
 		p.LevelField = f.Name
 	}
+	for i := range p.Reactions {
+		p.settleReaction(&p.Reactions[i])
+	}
 	for i := range p.Rules {
 		p.settleParams(&p.Rules[i].Params)
 	}
@@ -158,6 +167,29 @@ func (l Lifecycle) called(name incident.Status) incident.Status {
 		return s.Name
 	}
 	return name
+}
+
+// settleReaction does the same for a reaction.
+func (p *Policy) settleReaction(r *Reaction) {
+	lists := []*[]incident.Status{&r.From.Statuses, &r.To.Statuses}
+	fields := []*map[string][]string{&r.Fields}
+	if r.Export != nil {
+		settled := *r.Export
+		r.Export = &settled
+		lists, fields = append(lists, &settled.List.Statuses), append(fields, &settled.List.Fields)
+	}
+	for _, list := range lists {
+		*list = mapped(*list, p.anyStatus)
+	}
+	for _, asked := range fields {
+		named := map[string][]string{}
+		for name, values := range *asked {
+			named[p.fieldName(name)] = values
+		}
+		if *asked != nil {
+			*asked = named
+		}
+	}
 }
 
 // settleParams does the same for parameters: statuses, and the member "field".

@@ -14,6 +14,7 @@ import (
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/sla"
+	"github.com/airtight-csirt/airtight/workflow/export"
 )
 
 func reflectOf(p *Policy) reflect.Value { return reflect.ValueOf(p).Elem() }
@@ -49,7 +50,7 @@ func membersOf(t reflect.Type) []member {
 // keyed reports whether values of a type stand in a mapping under their names, in
 // an order that counts.
 func keyed(t reflect.Type) bool {
-	return t == reflect.TypeFor[StatusDef]() || t == reflect.TypeFor[Field]()
+	return t == reflect.TypeFor[StatusDef]() || t == reflect.TypeFor[Field]() || t == reflect.TypeFor[Reaction]()
 }
 
 func kebab(name string) string {
@@ -201,6 +202,15 @@ func (r *reader) value(n *yaml.Node, place string, to reflect.Value) {
 		}
 	case FieldValue:
 		r.fieldValue(n, place, to)
+		return
+	case incident.Role:
+		if text, ok := r.text(n, place); ok {
+			role, err := export.ParseRole(text)
+			if err != nil {
+				r.wrong(n, place, "%s cannot stand here: allowed are source, target, unknown", said(n))
+			}
+			to.SetString(string(role))
+		}
 		return
 	case time.Duration:
 		if text, ok := r.text(n, place); ok {

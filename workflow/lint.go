@@ -65,6 +65,9 @@ func Lint(p *Policy) []Finding {
 	for _, d := range p.Derivations {
 		l.params(at("derivations", d.Name), d.Name, d.Params)
 	}
+	for _, r := range p.Reactions {
+		l.reaction(r)
+	}
 	l.chases()
 	order := []Severity{SeverityError, SeverityWarning, SeverityNote}
 	slices.SortStableFunc(l.findings, func(a, b Finding) int {

@@ -246,6 +246,8 @@ func causes() map[string][]string {
 		"set-due":       {"due"},
 		"restart":       {"edited"},
 		"notify":        {"notified"},
+		"inform":        {"message"},
+		"conclude":      {"reacted"},
 		"wake":          {"breached", "due", "edited", "overdue", "warned"},
 	}
 }

@@ -49,6 +49,10 @@ type Policy struct {
 	Rules       []Rule       // in the order in which their commands run
 	Derivations []Derivation // in the order in which they run
 
+	// Reactions are done outside of the desk, once the records that wake them are
+	// committed; in the order in which they are begun.
+	Reactions []Reaction
+
 	// MaxSteps bounds the commands of one Do, those of rules included.
 	// 0: 100,000.
 	MaxSteps int

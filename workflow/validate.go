@@ -20,7 +20,9 @@ import (
 // some kinds and not for all that have it; a trust that there is not; a protection of
 // mail that there is not, or for what is no address; a rule or
 // derivation without a name, with one that is taken, without its functions, or,
-// if it is one of the library, with parameters of another type or that cannot work.
+// if it is one of the library, with parameters of another type or that cannot work;
+// a reaction that nothing or everything wakes, that does nothing or two things, or
+// that names what there is not.
 func (p *Policy) Validate() error {
 	var errs []error
 	p.faults(func(_ string, err error) { errs = append(errs, fmt.Errorf("workflow: policy %w", err)) })
@@ -115,6 +117,7 @@ func (p *Policy) faults(report func(place string, err error)) {
 			wrong("derivations/"+d.Name, "has a derivation %q without Dirty or Then", d.Name)
 		}
 	}
+	p.reactionFaults(called, wrong)
 }
 
 // at joins the parts of a place.
