@@ -12,37 +12,44 @@ import (
 	"github.com/airtight-csirt/airtight/storage"
 )
 
-// Courier takes mail from the outbox to a [mail.Sender]. Its fields may not be
-// changed while it works. Several couriers, in one process or many, may empty
-// one outbox: a row is leased before it is sent.
+// Courier takes mail from the outbox to a [mail.Sender], and has reactions of the
+// policy done by a [Desk]. Its fields may not be changed while it works. Several
+// couriers, in one process or many, may empty one outbox: a row is leased before it
+// is worked on. One row follows the other; so that a program that hangs delays no mail,
+// let one courier do the mail and another one the reactions.
 //
 // A row is marked as being sent before its message goes out, so that no crash
 // leads to a second copy unnoticed: when the lease has run out, or when the
 // connection broke before the peer's answer, the row becomes uncertain and waits
-// for a person.
+// for a person. A reaction whose lease has run out is done again.
 type Courier struct {
 	Store  storage.Store
-	Sender mail.Sender
+	Sender mail.Sender // nil: mail is left to others
+	Desk   *Desk       // on the same Store; nil: reactions are left to others
 
-	Lease    time.Duration                   // how long one message may take; 0: 10 minutes
+	Lease    time.Duration                   // twice what one message or reaction may take; 0: 10 minutes
 	Backoff  func(attempt int) time.Duration // pause after the attempt-th failure; nil: 1, 2, 4 ... minutes, at most 4 hours
-	Attempts int                             // tries before a row has failed; 0: 20
+	Attempts int                             // tries before a message has failed; 0: 20. A reaction says itself
 	Grace    time.Duration                   // how long a message under way may still take when ctx ends; 0: 10 seconds
 	Now      func() time.Time                // nil: time.Now
 	Log      *slog.Logger                    // nil: silent
 }
 
-// Flush tries to send at most n messages that are due and returns how many the
-// next hop took. A message that could not be sent is no error of Flush; its row
-// tells. Errors are those of the store and of the context.
+// Flush tries to send at most n messages that are due, reactions counted as such, and
+// returns how many the next hop took, and how many reactions are done. What could not be
+// done is no error of Flush; its row tells. Errors are those of the store and of the
+// context.
 func (c *Courier) Flush(ctx context.Context, n int) (sent int, err error) {
+	if c.Sender == nil && c.Desk == nil {
+		return 0, errors.New("desk: a courier needs a Sender, a Desk, or both")
+	}
 	if err := c.expire(ctx, n); err != nil {
 		return 0, err
 	}
 	var ready []storage.Outgoing
 	err = c.Store.View(ctx, func(ctx context.Context, r storage.Reader) error {
 		ready, err = r.Outgoing(ctx, storage.OutgoingQuery{
-			Statuses: []storage.OutStatus{storage.Queued}, ReadyBy: c.now(), Limit: n,
+			Statuses: []storage.OutStatus{storage.Queued}, Only: c.errand(), ReadyBy: c.now(), Limit: n,
 		})
 		return err
 	})
@@ -53,8 +60,12 @@ func (c *Courier) Flush(ctx context.Context, n int) (sent int, err error) {
 		if err != nil {
 			break
 		}
-		var taken bool
-		if taken, err = c.send(ctx, o); taken {
+		work := c.send
+		if o.Reaction != "" {
+			work = c.react
+		}
+		var done bool
+		if done, err = work(ctx, o); done {
 			sent++
 		}
 	}
@@ -81,11 +92,27 @@ func (c *Courier) Run(ctx context.Context, pause time.Duration) error {
 	return ctx.Err()
 }
 
+// errand says which rows are this courier's.
+func (c *Courier) errand() storage.Errand {
+	switch {
+	case c.Desk == nil:
+		return storage.OnlyMail
+	case c.Sender == nil:
+		return storage.OnlyReactions
+	}
+	return storage.AnyErrand
+}
+
+// start makes a row one that this courier works on.
+func (c *Courier) start(o *storage.Outgoing) {
+	o.Status, o.Lease = storage.Sending, c.now().Add(c.lease())
+	o.Attempts++
+}
+
 // send leases a row, hands its message over and writes down what came of it. It
 // reports whether the next hop took it.
 func (c *Courier) send(ctx context.Context, o storage.Outgoing) (bool, error) {
-	o.Status, o.Lease = storage.Sending, c.now().Add(c.lease())
-	o.Attempts++
+	c.start(&o)
 	var raw []byte
 	err := c.Store.Update(ctx, func(ctx context.Context, tx storage.Tx) error {
 		var err error
@@ -106,15 +133,18 @@ func (c *Courier) send(ctx context.Context, o storage.Outgoing) (bool, error) {
 		return false, err
 	}
 	o.Revision++
-	failure := c.attempt(ctx, o, raw)
+	var failure error
+	c.attempt(ctx, func(ctx context.Context) {
+		failure = c.Sender.Send(ctx, mail.Envelope{From: o.From, To: []string{o.To}}, raw)
+	})
 	c.settle(&o, failure)
 	// The outcome is written even if ctx has ended meanwhile: the message is out.
 	return o.Status == storage.Sent, c.record(context.WithoutCancel(ctx), o)
 }
 
-// attempt hands a message over. A message under way is cut off only when Grace
-// has passed since ctx ended: nobody could say whether it was taken.
-func (c *Courier) attempt(ctx context.Context, o storage.Outgoing, raw []byte) error {
+// attempt does something for at most half a lease. What is under way is cut off only
+// when Grace has passed since ctx ended: nobody could say whether a message was taken.
+func (c *Courier) attempt(ctx context.Context, do func(context.Context)) {
 	attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.lease()/2)
 	defer cancel()
 	grace := c.grace()
@@ -126,7 +156,7 @@ func (c *Courier) attempt(ctx context.Context, o storage.Outgoing, raw []byte) e
 		}
 	})
 	defer stop()
-	return c.Sender.Send(attempt, mail.Envelope{From: o.From, To: []string{o.To}}, raw)
+	do(attempt)
 }
 
 // record writes the outcome of an attempt. When the lease ran out and the row
@@ -176,21 +206,103 @@ func (c *Courier) settle(o *storage.Outgoing, failure error) {
 }
 
 // expire marks rows whose lease has run out: their courier died, and nobody can
-// say whether the message was taken.
+// say whether the message was taken. Reactions are queued again; those that have
+// had all their tries are given up.
 func (c *Courier) expire(ctx context.Context, n int) error {
-	return update(ctx, c.Store, func(ctx context.Context, tx storage.Tx) error {
+	var spent []storage.Outgoing
+	err := update(ctx, c.Store, func(ctx context.Context, tx storage.Tx) error {
+		spent = nil
 		stale, err := tx.Outgoing(ctx, storage.OutgoingQuery{
-			Statuses: []storage.OutStatus{storage.Sending}, ReadyBy: c.now(), Limit: n,
+			Statuses: []storage.OutStatus{storage.Sending}, Only: c.errand(), ReadyBy: c.now(), Limit: n,
 		})
 		for _, o := range stale {
-			o.Status, o.Lease = storage.Uncertain, time.Time{}
-			o.LastError = "the courier stopped while it was sending"
+			switch {
+			case o.Reaction == "":
+				o.Status = storage.Uncertain
+				o.LastError = "the courier stopped while it was sending"
+			case o.Attempts >= c.Desk.tries(o.Reaction):
+				spent = append(spent, o)
+				continue
+			default:
+				o.Status, o.NextTry = storage.Queued, c.now()
+				o.LastError = whyStopped
+			}
+			o.Lease = time.Time{}
 			if err := tx.PutOutgoing(ctx, o); err != nil {
 				return err
 			}
 		}
 		return err
 	})
+	for _, o := range spent {
+		if err == nil {
+			_, err = c.finish(ctx, o, failure(whyStopped, nil))
+		}
+	}
+	return err
+}
+
+const whyStopped = "the courier stopped while it was at work on it"
+
+// react leases the row of a reaction, has it done and writes down what came of it. It
+// reports whether it is done.
+func (c *Courier) react(ctx context.Context, o storage.Outgoing) (bool, error) {
+	c.start(&o)
+	err := c.Store.Update(ctx, func(ctx context.Context, tx storage.Tx) error { return tx.PutOutgoing(ctx, o) })
+	if errors.Is(err, storage.ErrConflict) {
+		return false, nil // another courier has it
+	}
+	if err != nil {
+		return false, err
+	}
+	o.Revision++
+	var a attempted
+	c.attempt(ctx, func(ctx context.Context) { a = c.Desk.reactTo(ctx, o) })
+	if a.failed != nil && ctx.Err() != nil { // it is not its fault that we stop
+		o.Status, o.Lease, o.LastError = storage.Queued, time.Time{}, whyStopped
+		o.Attempts--
+		return false, c.record(context.WithoutCancel(ctx), o)
+	}
+	return c.finish(context.WithoutCancel(ctx), o, a)
+}
+
+// finish writes down what came of a reaction, and reports whether it is done. What the desk refuses to write, because
+// of a hook of the program for example, is a failure too; if even that is refused, the
+// row alone says so.
+func (c *Courier) finish(ctx context.Context, o storage.Outgoing, a attempted) (bool, error) {
+	done := c.concluded(o, a)
+	err := c.Desk.conclude(ctx, done, a)
+	if refused := err; err != nil && !errors.Is(err, errTaken) && !errors.Is(err, storage.ErrConflict) && ctx.Err() == nil {
+		a = failure("what it did could not be written down", refused)
+		if _, unsealed := errors.AsType[*UnsealedError](refused); unsealed {
+			a = failure("the mail could not be signed or encrypted as it must be", refused)
+		}
+		done = c.concluded(o, a)
+		if err = c.Desk.conclude(ctx, done, a); err != nil && !errors.Is(err, errTaken) {
+			err = c.record(ctx, done)
+		}
+	}
+	if errors.Is(err, errTaken) {
+		return false, nil
+	}
+	if done.Status != storage.Sent {
+		c.log().Warn("reaction not done", "ticket", o.Ticket, "row", o.ID(), "reaction", o.Reaction, "status", done.Status, "attempts", o.Attempts)
+	}
+	return done.Status == storage.Sent, err
+}
+
+// concluded returns the row as an attempt has left it.
+func (c *Courier) concluded(o storage.Outgoing, a attempted) storage.Outgoing {
+	o.Lease, o.LastError = time.Time{}, shortened(a.why)
+	switch {
+	case a.failed == nil:
+		o.Status = storage.Sent
+	case a.never || o.Attempts >= c.Desk.tries(o.Reaction):
+		o.Status = storage.Failed
+	default:
+		o.Status, o.NextTry = storage.Queued, c.now().Add(c.backoff(o.Attempts))
+	}
+	return o
 }
 
 func (c *Courier) now() time.Time {

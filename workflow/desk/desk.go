@@ -66,6 +66,24 @@ type Config struct {
 	// along: see [Desk.Forms].
 	Forms []export.Form
 
+	// What reactions of the policy need. Without it they fail, with a record that says
+	// so.
+	//
+	// Templates are what mail is made of, each in several languages.
+	Templates []mail.Template
+
+	// Exports keeps a list under a name, at once (adapters/exportdir).
+	Exports func(ctx context.Context, name string, text []byte) error
+
+	// Programs runs a program by its name, with arguments, environment and standard
+	// input, and returns what it has written (adapters/program). The error says in a few
+	// words what went wrong; it is kept for ever and names no person.
+	//
+	// The input is a [ReactionInput] in JSON. The environment says the same in short:
+	// AIRTIGHT_REACTION, AIRTIGHT_RUN, AIRTIGHT_ATTEMPT, AIRTIGHT_TICKET,
+	// AIRTIGHT_VERSION.
+	Programs func(ctx context.Context, name string, arguments, environment []string, input []byte) (output []byte, err error)
+
 	// Scope limits what an actor may see; nil, or a nil Scope, shows everything.
 	Scope func(actor incident.Actor, groups []string) *storage.Scope
 

@@ -35,6 +35,7 @@ type run struct {
 	steps   int
 	records uint64   // written so far; salts and Message-IDs count with it
 	rules   []string // on the way to the present command, outermost first
+	outcome string   // the reaction whose outcome the run writes down; none otherwise
 	label   string   // command in records that no command makes: "recompute", "adopt", or none
 	plain   bool     // no hooks, rules and derivations: how a mail is kept when these failed
 }
@@ -308,12 +309,16 @@ func (r *run) event(ctx context.Context, before incident.Ticket, id incident.ID,
 	if err != nil {
 		return workflow.Change{}, err
 	}
-	if err := r.settleMessage(ctx, after, ev); err != nil {
+	rows, err := r.settleMessage(ctx, after, ev)
+	if err != nil {
 		return workflow.Change{}, err
 	}
 	ch := workflow.Change{Before: before, After: after, Event: ev, Command: record.Command, By: r.by, At: record.At, Cause: cause}
 	if before.Version == 0 {
 		ch.Before = incident.Ticket{}
+	}
+	if err := r.awaken(ctx, ch, rows); err != nil {
+		return workflow.Change{}, err
 	}
 	r.changes = append(r.changes, ch)
 	return ch, nil

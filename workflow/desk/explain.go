@@ -217,7 +217,7 @@ func (s *Session) explainMail(ctx context.Context, r storage.Reader, e *Explanat
 	if len(e.Steps) > 0 {
 		sent = e.Steps[0].Record.Version
 	}
-	rows, err := r.Outgoing(ctx, storage.OutgoingQuery{Tickets: []incident.ID{e.Ticket}})
+	rows, err := r.Outgoing(ctx, storage.OutgoingQuery{Tickets: []incident.ID{e.Ticket}, Only: storage.OnlyMail})
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,9 @@ func (r *run) embody(ctx context.Context, t incident.Ticket, decision workflow.D
 	case incident.Commented:
 		ev.Blobs, err = r.keep(ctx, decision.Text)
 		return ev, err
+	case incident.Reacted:
+		ev.Blobs, err = r.keep(ctx, decision.Text)
+		return ev, err
 	case incident.Notified:
 		return r.notified(ctx, t, ev, decision.Text, at)
 	}
@@ -116,9 +119,11 @@ func (r *run) notice(t incident.Ticket, n incident.Notified, text string, at tim
 }
 
 // messageID returns a new Message-ID for a mail about a ticket.
-func (r *run) messageID(id incident.ID) string {
-	random := r.derived("message-id")
-	_, domain, _ := strings.Cut(r.desk.config.From.Address, "@")
+func (r *run) messageID(id incident.ID) string { return r.desk.messageID(r.derived("message-id"), id) }
+
+// messageID makes a Message-ID of randomness.
+func (d *Desk) messageID(random [32]byte, id incident.ID) string {
+	_, domain, _ := strings.Cut(d.config.From.Address, "@")
 	return fmt.Sprintf("%s.%s@%s", hex.EncodeToString(random[:12]), id, domain)
 }
 
@@ -169,42 +174,42 @@ func (d *Desk) name() string {
 }
 
 // settleMessage writes what belongs to a message beside its record: claims on
-// its ids, and outgoing rows for its recipients.
-func (r *run) settleMessage(ctx context.Context, t incident.Ticket, ev incident.Event) error {
+// its ids, and outgoing rows for its recipients, which it counts.
+func (r *run) settleMessage(ctx context.Context, t incident.Ticket, ev incident.Event) (rows int, err error) {
 	if n, ok := ev.(incident.Notified); ok && len(n.Blobs) > 0 {
 		return r.post(ctx, t, n.Blobs[0], n.Content.Sealed, n.Content.Party)
 	}
 	m, ok := ev.(incident.Message)
 	if !ok {
-		return nil
+		return 0, nil
 	}
 	if id := m.Content.MessageID; id != "" {
 		if _, err := r.draft.Claim(ctx, storage.Key{Space: claimMessageID, Value: id}, t.ID); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	for _, id := range slices.Concat(m.Content.InReplyTo, m.Content.References) {
 		if _, err := r.draft.Claim(ctx, storage.Key{Space: claimReference, Value: id}, t.ID); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if !m.Sent || len(m.Blobs) == 0 {
-		return nil
+		return 0, nil
 	}
 	return r.post(ctx, t, m.Blobs[0], m.Content.Sealed, slices.Concat(m.Content.To, m.Content.Cc)...)
 }
 
 // post queues a mail of the newest record of a ticket, a row for each recipient: the
 // mail as it was written, or its sealed copy.
-func (r *run) post(ctx context.Context, t incident.Ticket, plain incident.Digest, copies []incident.SealedCopy, recipients ...incident.Party) error {
+func (r *run) post(ctx context.Context, t incident.Ticket, plain incident.Digest, copies []incident.SealedCopy, recipients ...incident.Party) (rows int, err error) {
 	for i, to := range recipients {
 		err := r.draft.PutOutgoing(ctx, storage.Outgoing{
 			Ticket: t.ID, Version: t.Version, Number: i, Status: storage.Queued,
 			From: r.desk.config.From.Address, To: to.Address, Blob: goesTo(plain, copies, to.Address), Queued: t.Updated, NextTry: t.Updated,
 		})
 		if err != nil {
-			return err
+			return i, err
 		}
 	}
-	return nil
+	return len(recipients), nil
 }

@@ -283,7 +283,7 @@ func (s *Session) History(ctx context.Context, id incident.ID) (records []incide
 	return records, err
 }
 
-// Outgoing returns the rows of the outbox that belong to a ticket.
+// Outgoing returns the rows of the outbox that belong to a ticket: mail and reactions.
 func (s *Session) Outgoing(ctx context.Context, id incident.ID) (rows []storage.Outgoing, err error) {
 	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
 		if _, err := s.ticket(ctx, r, id); err != nil {
