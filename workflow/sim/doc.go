@@ -46,9 +46,9 @@
 //
 // Each line of the trace is a record: the ticket and its version, what changed, by
 // whom, and behind "because" the rule that made it and the record that woke the
-// rule. Below it stand rules that were woken and did not fire, and mail that goes
-// out. A line with "!" is what the desk said when it refused, and one with "but" tells
-// who else works on a ticket.
+// rule. Below it stand rules that were woken and did not fire, mail that goes out, and
+// reactions that are queued. A line with "!" is what the desk said when it refused, and
+// one with "but" tells who else works on a ticket.
 //
 // # Steps
 //
@@ -62,6 +62,8 @@
 //	                             subject), answers=$ticket (refers to its newest message),
 //	                             id, envelope, header.NAME
 //	sweep                        does what time has made due
+//	react                        does the reactions that are queued
+//	file NAME                    shows an exported list
 //	show $ticket                 says what it is now
 //	read $ticket                 the text of its newest message
 //	list new|mine|unowned|due    shows a list; "alice list mine"; topic=spam: only what is of it

@@ -45,6 +45,9 @@ func newChecker(w *World, o Options) *checker {
 	for _, d := range c.policy.Derivations {
 		c.rules[d.Name] = true
 	}
+	for _, r := range c.policy.Reactions {
+		c.rules[r.Name] = true
+	}
 	return c
 }
 

@@ -36,7 +36,7 @@ type Step struct {
 }
 
 // Call is a word with its arguments: a command, or one of the words "policy",
-// "at", "after", "mail", "sweep", "show", "read", "list", "topics", "explain", "expect".
+// "at", "after", "mail", "sweep", "react", "file", "show", "read", "list", "topics", "explain", "expect".
 type Call struct {
 	Name   string
 	Args   []Arg

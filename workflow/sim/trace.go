@@ -89,12 +89,13 @@ func (p *player) record(ctx context.Context, r storage.Reader, record incident.R
 	for _, miss := range record.NearMisses() {
 		lines = append(lines, fmt.Sprintf("  not %s: %s", miss.Rule, miss.Why))
 	}
-	if len(record.Blobs) == 0 {
-		return lines, nil
-	}
 	rows, err := r.Outgoing(ctx, storage.OutgoingQuery{Tickets: []incident.ID{record.Ticket}})
 	for _, row := range rows {
 		if row.Version != record.Version {
+			continue
+		}
+		if row.Reaction != "" {
+			lines = append(lines, "  reaction "+row.Reaction)
 			continue
 		}
 		body, err := read(ctx, r, row.Blob)

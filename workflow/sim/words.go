@@ -33,7 +33,11 @@ type (
 		Duration time.Duration `json:"duration"`
 	}
 	sweepWord struct{}
-	showWord  struct {
+	reactWord struct{}
+	fileWord  struct {
+		Name string `json:"name"`
+	}
+	showWord struct {
 		Ticket incident.ID `json:"ticket"`
 	}
 	readWord struct {
@@ -59,7 +63,7 @@ type listName string
 
 func words() map[string]word {
 	return map[string]word{
-		"policy": policyWord{}, "at": atWord{}, "after": afterWord{}, "sweep": sweepWord{}, "mail": mailWord{},
+		"policy": policyWord{}, "at": atWord{}, "after": afterWord{}, "sweep": sweepWord{}, "react": reactWord{}, "file": fileWord{}, "mail": mailWord{},
 		"show": showWord{}, "read": readWord{}, "list": listWord{}, "topics": topicsWord{}, "explain": explainWord{}, "expect": expectWord{},
 	}
 }
@@ -167,6 +171,19 @@ func (w afterWord) play(_ context.Context, p *player, _ Step) (outcome, error) {
 func (sweepWord) play(ctx context.Context, p *player, _ Step) (o outcome, err error) {
 	_, o.refused = p.w.Sweep(ctx, 0)
 	return o, nil
+}
+
+func (reactWord) play(ctx context.Context, p *player, _ Step) (o outcome, err error) {
+	_, o.refused = p.w.React(ctx)
+	return o, nil
+}
+
+func (w fileWord) play(_ context.Context, p *player, _ Step) (o outcome, err error) {
+	text, ok := p.w.File(w.Name)
+	if !ok {
+		return outcome{refused: fmt.Errorf("nothing was exported as %s", w.Name)}, nil
+	}
+	return outcome{lines: strings.Split(strings.TrimRight(text, "\n"), "\n")}, nil
 }
 
 // session is what the person of a step may see; without one, everything.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +28,9 @@ type Config struct {
 
 	// Desk changes the configuration of the desk before it is made. It sends as
 	// csirt@example.net with the subject tag "A CSIRT"; example.net is the team's
-	// domain, where alice, bob, carol and the duty team have mailboxes.
+	// domain, where alice, bob, carol and the duty team have mailboxes. It has one
+	// template for mail, "block", keeps exported lists for [World.File], signs nothing
+	// and runs no programs.
 	Desk func(*desk.Config)
 }
 
@@ -43,13 +46,16 @@ type World struct {
 	from incident.Party
 	now  atomic.Pointer[time.Time]
 	seen uint64 // records that News has returned
+
+	mu    sync.Mutex
+	files map[string]string // exported lists
 }
 
 // New returns a world on a store. The store need not be empty: [World.News]
 // begins with what happens from now on. Errors are those of desk.New and of the
 // store.
 func New(ctx context.Context, store storage.Store, config Config) (*World, error) {
-	w := &World{Store: store}
+	w := &World{Store: store, files: map[string]string{}}
 	start := config.Start
 	if start.IsZero() {
 		start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
@@ -65,8 +71,10 @@ func New(ctx context.Context, store storage.Store, config Config) (*World, error
 			{Address: "alice@example.net"}, {Address: "bob@example.net"}, {Address: "carol@example.net"},
 			{Address: "duty@example.net", Actor: incident.Duty}, {Address: "@example.net"},
 		},
-		Now:  w.Now,
-		Rand: rand.NewChaCha8(seed),
+		Templates: []mail.Template{{Name: "block", Text: blockNotice}},
+		Exports:   w.keep,
+		Now:       w.Now,
+		Rand:      rand.NewChaCha8(seed),
 	}
 	if config.Desk != nil {
 		config.Desk(&c)
@@ -99,6 +107,40 @@ func (w *World) Until(t time.Time) error {
 	}
 	w.now.Store(&t)
 	return nil
+}
+
+const blockNotice = `@SUBJECT@@IPADDRESS@ has lost its access@ENDSUBJECT@
+Dear @USERNAME@,
+
+the machine @IPADDRESS@ has no access to the network any more (@INCIDENTID@).
+`
+
+// React does the reactions that are due, and those that they lead to, and returns how
+// many were done.
+func (w *World) React(ctx context.Context) (done int, err error) {
+	c := &desk.Courier{Store: w.Store, Desk: w.Desk, Now: w.Now}
+	for {
+		n, err := c.Flush(ctx, 100)
+		done += n
+		if err != nil || n == 0 {
+			return done, err
+		}
+	}
+}
+
+func (w *World) keep(_ context.Context, name string, text []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.files[name] = string(text)
+	return nil
+}
+
+// File returns an exported list by its name, as it is now; false if there is none.
+func (w *World) File(name string) (text string, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text, ok = w.files[name]
+	return text, ok
 }
 
 // News returns the records that have been stored since it was called last, in
