@@ -97,6 +97,7 @@ type call struct {
 	*program
 	options
 	forms []export.Form // of exported lists, beside those of the library
+	means means         // of reactions
 }
 
 func subcommands() []subcommand {

@@ -31,6 +31,7 @@ func serve(c *call, flags *flag.FlagSet) action {
 	cert := flags.String("tls-cert", "", "PEM `file` with the certificate for STARTTLS; needs --tls-key")
 	key := flags.String("tls-key", "", "PEM `file` with its key")
 	relay := flags.String("relay", "", "`host:port` of the mail server that sends our mail; without it, mail stays queued")
+	c.means.register(flags)
 	return func(ctx context.Context, _ []string) error {
 		address, err := loopback(*listen)
 		if err != nil {
@@ -76,6 +77,11 @@ func serve(c *call, flags *flag.FlagSet) action {
 		if *relay != "" {
 			courier := &desk.Courier{Store: w.store, Sender: smtp.NewSender(*relay, smtp.SenderConfig{}), Grace: grace, Log: log}
 			running.Go(func() { _ = courier.Run(ctx, mailPause) })
+		}
+		if reactions := w.desk.Policy().Reactions; len(reactions) > 0 { // apart, so that a program that hangs delays no mail
+			fmt.Fprintf(c.stdout, "desk: does %d reactions of the policy %s\n", len(reactions), w.desk.Policy().Name)
+			worker := &desk.Courier{Store: w.store, Desk: w.desk, Grace: grace, Log: log}
+			running.Go(func() { _ = worker.Run(ctx, mailPause) })
 		}
 		running.Go(func() { w.sweep(ctx, log) })
 		ended := make(chan error, len(doors))

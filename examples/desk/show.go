@@ -20,7 +20,7 @@ type document struct {
 	History  []entry            `json:"history"`
 	Outgoing []storage.Outgoing `json:"outgoing,omitempty"`
 
-	bodies map[uint64][]byte          // of messages and comments, by version
+	bodies map[uint64][]byte          // of messages, comments and reactions, by version
 	files  map[uint64][]incident.Part // of messages that were no mail, by version
 }
 
@@ -90,12 +90,14 @@ func (w *workplace) document(ctx context.Context, id incident.ID, tell teller) (
 		}
 		doc.History = append(doc.History, entry{r, event, tell.record(r)})
 		switch event.(type) {
-		case incident.Message, incident.Commented:
+		case incident.Message, incident.Commented, incident.Reacted:
 			body, err := w.text(ctx, id, r.Version, event)
 			if err != nil && !errors.Is(err, desk.ErrNoBody) {
 				return nil, err
 			}
-			doc.bodies[r.Version] = body
+			if _, reacted := event.(incident.Reacted); !reacted || len(body) > 0 {
+				doc.bodies[r.Version] = body
+			}
 		}
 		if m, ok := event.(incident.Message); ok {
 			for i, file := range m.Content.Attachments {
@@ -239,19 +241,17 @@ func (c *call) document(d *document) error {
 		return err
 	}
 	c.texts(d)
-	if len(d.Outgoing) > 0 {
-		fmt.Fprintf(c.stdout, "\nOutgoing mail\n")
-	}
+	heading := "\nOutgoing mail\n"
 	for _, o := range d.Outgoing {
+		if o.Reaction != "" {
+			continue
+		}
+		fmt.Fprint(c.stdout, heading)
+		heading = ""
 		fmt.Fprintf(c.stdout, "  %s to %s: %s", place(o.Ticket, o.Version), printable(o.To), o.Status)
-		if o.Attempts > 0 {
-			fmt.Fprintf(c.stdout, ", tried %d times", o.Attempts)
-		}
-		if o.LastError != "" {
-			fmt.Fprintf(c.stdout, ", %s", printable(o.LastError))
-		}
-		fmt.Fprintln(c.stdout)
+		c.tries(o)
 	}
+	c.reactions(d.Outgoing)
 	return nil
 }
 

@@ -104,6 +104,10 @@ func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
 		}
 		config.Blobs = w.blobs
 	}
+	if err := c.means.give(&config); err != nil {
+		w.Close()
+		return nil, err
+	}
 	for _, address := range c.team {
 		config.Team = append(config.Team, desk.Member{Address: address})
 	}
