@@ -19,6 +19,9 @@
 // in order. The documents in presets/ show every key. [Lint] finds what is wrong
 // with one, [Graph] draws its lifecycles, [Diff] compares two.
 //
+// [Reaction] binds records to what is done outside once they are committed: mail, lists
+// for routers (package export), programs.
+//
 // # How a command runs
 //
 // A command is one step. [Policy.Decide] turns it into events, which are

@@ -151,6 +151,21 @@ func TestReactionLint(t *testing.T) {
 	require.Contains(t, text, `warning: the reaction "s" asks for the field "Colour"`)
 }
 
+// The example at the end of the preset airt is one.
+func TestReactionsOfThePreset(t *testing.T) {
+	text, err := workflow.PresetDocument("airt")
+	require.NoError(t, err)
+	before, example, ok := strings.Cut(string(text), "\n# reactions:\n")
+	require.True(t, ok)
+	document := before + "\nreactions:\n" + strings.ReplaceAll("\n"+example, "\n# ", "\n ")
+	p, err := workflow.ReadPolicy("airt.yaml", []byte(document))
+	require.NoError(t, err)
+	require.Len(t, p.Reactions, 3)
+	for _, f := range workflow.Lint(p) {
+		require.NotContains(t, f.What, "reaction")
+	}
+}
+
 // A reaction is changed and taken away by a document that is based on another one.
 func TestReactionsOnABase(t *testing.T) {
 	p, err := reacting(t, "  a: {on: [moved], program: {name: one}}\n  b: {on: [moved], program: {name: two}}\n")
@@ -161,6 +176,9 @@ func TestReactionsOnABase(t *testing.T) {
 	require.Equal(t, "two", r.Program.Name)
 	_, ok = p.Reaction("c")
 	require.False(t, ok)
+	changed, err := workflow.ParsePolicy(fstest.MapFS{"ours.yaml": {Data: []byte("base: airt\nreactions:\n  a: {on: [moved], program: {name: one}}\n  b: null\n")}}, "ours.yaml")
+	require.NoError(t, err)
+	require.Len(t, changed.Reactions, 1)
 	janet, err := workflow.Preset("janet")
 	require.NoError(t, err)
 	require.Empty(t, janet.Reactions)

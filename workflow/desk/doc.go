@@ -13,8 +13,12 @@
 // A [Session] acts for one person: [Session.Do] is all or nothing, [Session.Bulk]
 // each command by itself, [Session.Preview] stores nothing. [Desk.Receive] takes in
 // mail; [Desk.Sweep] does what time makes due: reminders, due dates that pass,
-// warnings, breaches. A [Courier] empties the outbox. Nothing runs by itself: the
-// program decides when, and in which goroutines.
+// warnings, breaches. A [Courier] empties the outbox: it sends mail, and has the
+// reactions of the policy done. Nothing runs by itself: the program decides when, and in
+// which goroutines.
+//
+// [Session.Export] lists networks of tickets for a router. Config.Exports,
+// Config.Programs and Config.Templates are what reactions need.
 //
 // Hooks in [Config] see every command before and after it, and every record; those
 // before may veto or replace. A [Feed] gives every record of every ticket in order
