@@ -205,6 +205,9 @@ func (c Link) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision, 
 	if err := p.checkParent(c, t, parent); err != nil {
 		return nil, err
 	}
+	if err := p.apart(c, t, parent); err != nil {
+		return nil, err
+	}
 	return events(p.link(t, c.Parent)...), nil
 }
 

@@ -8,9 +8,9 @@ import (
 	"github.com/airtight-csirt/airtight/incident"
 )
 
-func (Edit) asks(*Policy, incident.Ticket) []Ask { return nil }
+func (c Edit) asks(p *Policy, t incident.Ticket) []Ask { return c.constituencyAsks(p, t) }
 
-func (c Edit) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, error) {
+func (c Edit) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision, error) {
 	for _, name := range c.Clear {
 		if !slices.Contains([]string{"due", "started", "wake"}, name) {
 			return nil, &ArgumentError{c.Name(), "clear", name, "due, started, wake"}
@@ -40,6 +40,10 @@ func (c Edit) decide(p *Policy, t incident.Ticket, _ Facts, _ Env) ([]Decision, 
 		err = p.missing(c, t.Kind, func(name string) bool {
 			return valueAfter(t, edited, name) != "" || valueAfter(t, incident.Edited{}, name) == ""
 		})
+	}
+	if err == nil && edited.Constituency != nil && p.StrictConstituency {
+		c.Constituency = edited.Constituency
+		err = p.leaves(c, t, f)
 	}
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -13,7 +14,7 @@ func (c Merge) asks(p *Policy, t incident.Ticket) []Ask {
 	switch {
 	case t.Kind == incident.KindIncident:
 		asks = append(asks, Ask{Fact: FactChildren, Ticket: t.ID})
-	case p.Lifecycles[incident.KindIncident].RefuseClosed:
+	case p.guardsLinks():
 		asks = append(asks, Ask{Fact: FactParents, Ticket: t.ID})
 	}
 	return asks
@@ -35,6 +36,9 @@ func (c Merge) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision,
 	case into.Held != nil:
 		return nil, &RefusedError{c.Name(), t.ID, fmt.Sprintf("ticket %s is held: deliver it first", into.ID)}
 	}
+	if err := p.apart(c, t, into); err != nil {
+		return nil, err
+	}
 	ended := append(settled(t, incident.Appended, into.ID), incident.Merged{Into: into.ID, Status: t.Status})
 	if onMerge, _ := p.Lifecycles[t.Kind].Status(p.Lifecycles[t.Kind].OnMerge); t.Open() {
 		ended = append(ended, incident.Moved{From: t.Status, To: onMerge.Name, Phase: onMerge.Phase})
@@ -53,6 +57,9 @@ func (c Merge) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision,
 			if err := p.checkParent(c, child, into); err != nil && child.MergedInto == 0 {
 				return nil, err
 			}
+			if err := p.apart(c, child, into); err != nil && child.Open() {
+				return nil, err
+			}
 			if child.HasParent(into.ID) {
 				joined.Shared = append(joined.Shared, child.ID)
 			} else {
@@ -63,9 +70,12 @@ func (c Merge) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision,
 		}
 	} else {
 		joined.Parents = parentsAdded(p, t, into)
-		if p.Lifecycles[incident.KindIncident].RefuseClosed {
+		if p.guardsLinks() {
 			for _, parent := range f.Parents(t.ID) {
-				if err := p.checkParent(c, into, parent); err != nil && slices.Contains(joined.Parents, parent.ID) {
+				if !slices.Contains(joined.Parents, parent.ID) {
+					continue
+				}
+				if err := cmp.Or(p.checkParent(c, into, parent), p.apart(c, into, parent)); err != nil {
 					return nil, err
 				}
 			}
@@ -73,6 +83,11 @@ func (c Merge) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decision,
 	}
 	decisions := append(moved, events(ended...)...)
 	return append(decisions, on(into.ID, joined)...), nil
+}
+
+// guardsLinks reports whether a link may be refused for what the two tickets are.
+func (p *Policy) guardsLinks() bool {
+	return p.Lifecycles[incident.KindIncident].RefuseClosed || p.StrictConstituency
 }
 
 // parentsAdded are the incidents of t that the other ticket gets: all that it does
@@ -154,6 +169,9 @@ func (c Unmerge) decide(p *Policy, t incident.Ticket, f Facts, _ Env) ([]Decisio
 		}
 	}
 	for _, child := range f.Children(into.ID) {
+		if err := p.apart(c, child, t); err != nil && child.Open() && slices.Contains(slices.Concat(joined.Children, joined.Shared), child.ID) {
+			return nil, err
+		}
 		if slices.Contains(joined.Children, child.ID) {
 			decisions = append(decisions, on(child.ID, incident.Linked{Parent: t.ID}, incident.Unlinked{Parent: into.ID})...)
 		} else if slices.Contains(joined.Shared, child.ID) {

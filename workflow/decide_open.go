@@ -60,8 +60,24 @@ func (c Open) decide(p *Policy, t incident.Ticket, f Facts, env Env) ([]Decision
 		i := slices.IndexFunc(parents, func(t incident.Ticket) bool { return t.ID == opened.Parents[0] })
 		opened.Content.Subject = parents[i].Subject
 	}
+	linked := slices.DeleteFunc(slices.Clone(parents), func(parent incident.Ticket) bool { return !slices.Contains(opened.Parents, parent.ID) })
+	for _, parent := range linked {
+		if p.StrictConstituency && p.property(FieldConstituency, c.Kind).chooses(parent.Constituency) {
+			fill(&c.Constituency, parent.Constituency)
+		}
+	}
 	if err := p.properties(c, &opened); err != nil {
 		return nil, err
+	}
+	if c.From != 0 && c.Kind == incident.KindIncident {
+		if from, _ := f.Ticket(c.From); from.Kind != incident.KindIncident {
+			linked = append(linked, from) // it becomes a child
+		}
+	}
+	for _, other := range linked {
+		if err := p.apart(c, incident.Ticket{Constituency: opened.Constituency}, other); err != nil {
+			return nil, err
+		}
 	}
 	decisions := events(opened)
 	if c.Mail != nil {

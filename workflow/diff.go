@@ -123,6 +123,9 @@ func tree(v reflect.Value) branch {
 			case incident.Role:
 				b.ordered = false
 				b.add(export.RoleName(named), branch{})
+			case Role:
+				b.ordered = false
+				b.add(named.Name, tree(item))
 			case incident.Kind:
 				b.ordered = false
 				b.add(string(named), branch{})

@@ -72,7 +72,7 @@ func newName(pairs [][2]string, name string) string {
 	return name
 }
 
-// find returns the place of a status, field or reaction in a list, which is its length for
+// find returns the place of a status, field, reaction or role in a list, which is its length for
 // a new one; its name; and the old name by which it was called, if it has to become
 // an alias.
 func find(list reflect.Value, key, place string) (i int, name, old string) {
@@ -104,6 +104,12 @@ func find(list reflect.Value, key, place string) (i int, name, old string) {
 		for i = range all {
 			if all[i].Name == key {
 				return i, key, old
+			}
+		}
+	case []Role:
+		for i = range all {
+			if strings.EqualFold(all[i].Name, key) {
+				return i, all[i].Name, ""
 			}
 		}
 	}
@@ -145,6 +151,15 @@ func (p *Policy) settle() {
 	for kind, statuses := range p.Hidden {
 		for i := range statuses {
 			statuses[i] = p.Lifecycles[kind].called(statuses[i])
+		}
+	}
+	for _, role := range p.Rights.Roles {
+		for _, m := range role.May {
+			for _, statuses := range [][]incident.Status{m.From, m.To} {
+				for i := range statuses {
+					statuses[i], _ = p.statusOf(m.Kinds, statuses[i])
+				}
+			}
 		}
 	}
 	if f, ok := p.Field(p.LevelField); ok {

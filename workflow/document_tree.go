@@ -50,7 +50,7 @@ func membersOf(t reflect.Type) []member {
 // keyed reports whether values of a type stand in a mapping under their names, in
 // an order that counts.
 func keyed(t reflect.Type) bool {
-	return t == reflect.TypeFor[StatusDef]() || t == reflect.TypeFor[Field]() || t == reflect.TypeFor[Reaction]()
+	return t == reflect.TypeFor[StatusDef]() || t == reflect.TypeFor[Field]() || t == reflect.TypeFor[Reaction]() || t == reflect.TypeFor[Role]()
 }
 
 func kebab(name string) string {
@@ -395,13 +395,13 @@ func (r *reader) named(n *yaml.Node, place string, to reflect.Value) {
 		}
 		entry := list.Index(i)
 		entry.FieldByName("Name").SetString(name)
-		aliases := entry.FieldByName("Aliases")
 		var others map[string]func(*yaml.Node)
 		if f, ok := entry.Addr().Interface().(*Field); ok {
 			others = map[string]func(*yaml.Node){"retired": func(n *yaml.Node) { r.retired(n, inside+"/retired", f) }}
 		}
 		r.members(v, inside, entry, others)
 		if old != "" {
+			aliases := entry.FieldByName("Aliases")
 			aliases.Set(reflect.Append(aliases, reflect.ValueOf(old).Convert(aliases.Type().Elem())))
 		}
 	})

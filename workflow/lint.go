@@ -41,7 +41,8 @@ func (f Finding) String() string {
 // finds; statuses that no ticket reaches, or that none leaves again while it is
 // open; actions that are never offered; rules that never fire, undo what woke them,
 // or may chase each other without end; parameters about fields and statuses that do
-// not exist; mandatory fields with nothing to choose. The worst come first. A note
+// not exist; mandatory fields with nothing to choose; roles that see nothing, and
+// what no role may do. The worst come first. A note
 // asks for nothing.
 func Lint(p *Policy) []Finding {
 	l := &linter{policy: p}
@@ -68,6 +69,7 @@ func Lint(p *Policy) []Finding {
 	for _, r := range p.Reactions {
 		l.reaction(r)
 	}
+	l.rights()
 	l.chases()
 	order := []Severity{SeverityError, SeverityWarning, SeverityNote}
 	slices.SortStableFunc(l.findings, func(a, b Finding) int {

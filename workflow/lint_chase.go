@@ -33,20 +33,24 @@ func reactions() map[string]reaction {
 		sorted = append(sorted, signal{event: "edited", way: way})
 	}
 	return map[string]reaction{
-		"open-linked-report":       {slices.Concat(linked, signals("joined", "", rep)), signals("moved", "activates", rep)},
-		"reopen-linked-incident":   {slices.Concat(linked, signals("joined", "", children...)), signals("moved", "opens", inc)},
-		"copy-observables":         {linked, signals("edited", "observables", inc)},
-		"append-delivered":         {signals("delivered", "", rep), slices.Concat(in, signals("merged", "", children...))},
-		ruleApproveBlock:           {signals("message", "in", block), slices.Concat(signals("moved", "activates", block), signals("moved", "closes", block))},
-		"request-block-removal":    {signals("moved", "waits", block), signals("message", "out", block)},
-		"confirm-block-removal":    {signals("moved", "closes", block), signals("message", "out", block)},
-		"offer-block-notice":       {slices.Concat(signals("opened", "", block), signals("moved", "waits", block)), nil},
-		ruleBlockExpiry:            {slices.Concat(signals("opened", "", block), signals("edited", "fields", block)), signals("edited", "dates", block)},
-		"reopen-on-reply":          {in, signals("moved", "opens", children...)},
-		"foreign-tags":             {in, signals("edited", "subject", children...)},
-		ruleSortByTopic:            {sorted, signals("edited", "fields", incident.Kinds()...)},
-		ruleCloseChildren:          {signals("moved", "closes", inc), signals("moved", "closes", children...)},
-		"constituency-to-children": {signals("edited", "constituency", inc), signals("edited", "constituency", children...)},
+		"open-linked-report":     {slices.Concat(linked, signals("joined", "", rep)), signals("moved", "activates", rep)},
+		"reopen-linked-incident": {slices.Concat(linked, signals("joined", "", children...)), signals("moved", "opens", inc)},
+		"copy-observables":       {linked, signals("edited", "observables", inc)},
+		"append-delivered":       {signals("delivered", "", rep), slices.Concat(in, signals("merged", "", children...))},
+		ruleApproveBlock:         {signals("message", "in", block), slices.Concat(signals("moved", "activates", block), signals("moved", "closes", block))},
+		"request-block-removal":  {signals("moved", "waits", block), signals("message", "out", block)},
+		"confirm-block-removal":  {signals("moved", "closes", block), signals("message", "out", block)},
+		"offer-block-notice":     {slices.Concat(signals("opened", "", block), signals("moved", "waits", block)), nil},
+		ruleBlockExpiry:          {slices.Concat(signals("opened", "", block), signals("edited", "fields", block)), signals("edited", "dates", block)},
+		"reopen-on-reply":        {in, signals("moved", "opens", children...)},
+		"foreign-tags":           {in, signals("edited", "subject", children...)},
+		ruleSortByTopic:          {sorted, signals("edited", "fields", incident.Kinds()...)},
+		ruleCloseChildren:        {signals("moved", "closes", inc), signals("moved", "closes", children...)},
+		ruleInheritConstituency: {
+			slices.Concat(linked, signals("joined", "", children...), signals("edited", "constituency", inc), signals("edited", "constituency", children...)),
+			slices.Concat(signals("edited", "constituency", inc), signals("edited", "constituency", children...)),
+		},
+		ruleConstituencyToChildren: {signals("edited", "constituency", inc), signals("edited", "constituency", children...)},
 		"owner-to-children":        {signals("owned", "", inc), signals("owned", "", children...)},
 		"owner-to-incident":        {signals("owned", "", children...), signals("owned", "", inc)},
 		"reopen-parents":           {active, signals("moved", "opens", inc)},
@@ -206,6 +210,9 @@ func (l *linter) undoes(list []node, i int, n node) {
 // endsBecause says why rules that wake each other in a ring come to an end; nothing
 // if they need not.
 func endsBecause(ring []string) string {
+	if !slices.ContainsFunc(ring, func(rule string) bool { return rule != ruleInheritConstituency && rule != ruleConstituencyToChildren }) {
+		return "one value spreads, and giving it to whatever has it already makes no event"
+	}
 	if slices.Equal(ring, []string{"owner-to-children", "owner-to-incident"}) {
 		return "both give the same owner, and giving a ticket to whoever owns it makes no event"
 	}

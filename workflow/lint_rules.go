@@ -130,6 +130,10 @@ func (p *Policy) never(r Rule) (why, do string) {
 		if !p.leads(incident.KindReport, incident.Initial) {
 			return "no initial status of reports leads to an active one", "take it out, or add such a transition"
 		}
+	case ruleInheritConstituency:
+		if p.StrictConstituency {
+			return "strict-constituency keeps tickets of two constituencies apart", "take one of the two out"
+		}
 	case "reopen-linked-incident", "reopen-parents":
 		if !p.leads(incident.KindIncident, incident.Inactive) {
 			return "no inactive status of incidents leads to an active one", "take it out, or add such a transition"

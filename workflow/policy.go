@@ -31,6 +31,15 @@ type Policy struct {
 	// desk's configuration has a tag of its own.
 	Tags []string
 
+	// Rights say who may see and do what.
+	Rights Rights
+
+	// StrictConstituency refuses links and merges of tickets that have different
+	// constituencies, and another constituency for a ticket that is linked. Where the
+	// rule constituency-to-children runs, an incident may take its children along
+	// (RTIR: StrictConstituencyLinking). A ticket without a constituency fits any.
+	StrictConstituency bool
+
 	MailTrust        MailTrust
 	Sealing          Sealing
 	OperationsCentre incident.Party // whom blocks are asked of (JANET 3.14); without Address: nobody

@@ -205,7 +205,7 @@ func TestJanetShowsEveryKey(t *testing.T) {
 		_, runs = workflow.Default().Rule(name)
 		require.False(t, runs, name)
 	}
-	for _, key := range []string{"name", "doc", "lifecycles", "cascade", "fields", "states", "hidden", "tags", "mail-trust",
+	for _, key := range []string{"name", "doc", "lifecycles", "cascade", "fields", "states", "hidden", "tags", "mail-trust", "rights", "strict-constituency",
 		"operations-centre", "attention", "agreement-kinds", "level-field", "max-steps", "rules", "derivations"} {
 		require.Regexp(t, "(?m)^(# )?"+key+":", string(text))
 	}

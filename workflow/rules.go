@@ -110,11 +110,18 @@ func Rules() []Rule {
 			Then: closeChildren,
 		},
 		{
-			Name:  "constituency-to-children",
+			Name:  ruleConstituencyToChildren,
 			Doc:   "Children that have the constituency of their incident follow it to another one (RTIR: move children's queue).",
 			On:    []string{"edited"},
 			Needs: incidentChildren(func(c Change) bool { return c.Before.Constituency != c.After.Constituency }),
 			Then:  constituencyToChildren,
+		},
+		{
+			Name:  ruleInheritConstituency,
+			Doc:   "A child takes the constituency of the incident that it is linked to, and a change spreads to whatever is linked (RTIR 2: constituency propagation inherit).",
+			On:    []string{"opened", "linked", "joined", "edited"},
+			Needs: inheritConstituencyNeeds,
+			Then:  inheritConstituency,
 		},
 		{
 			Name:   "owner-to-children",

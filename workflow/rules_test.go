@@ -112,7 +112,7 @@ func TestEveryRuleHasItsOrder(t *testing.T) {
 	require.Equal(t, []string{
 		"open-linked-report", "reopen-linked-incident", "copy-observables", "append-delivered",
 		"approve-block", "request-block-removal", "confirm-block-removal", "offer-block-notice", "block-expiry",
-		"reopen-on-reply", "foreign-tags", "sort-by-topic", "close-children", "constituency-to-children", "owner-to-children", "owner-to-incident",
+		"reopen-on-reply", "foreign-tags", "sort-by-topic", "close-children", "constituency-to-children", "inherit-constituency", "owner-to-children", "owner-to-incident",
 		"reopen-parents", "resolution", "due-on-reply", "due-after-reply", "restart-on-reply",
 		"notify-linked", "notify-reply", "notify-reopened", "notify-assigned", "notify-overdue",
 	}, names)

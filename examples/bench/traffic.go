@@ -269,7 +269,8 @@ func refused(err error) bool {
 	var taken *workflow.TakenError
 	var transition *workflow.TransitionError
 	var no *workflow.RefusedError
-	return errors.As(err, &taken) || errors.As(err, &transition) || errors.As(err, &no)
+	var rights *workflow.RightsError
+	return errors.As(err, &rights) || errors.As(err, &taken) || errors.As(err, &transition) || errors.As(err, &no)
 }
 
 // command does one thing that handlers do all day.
@@ -293,7 +294,7 @@ func command(ctx context.Context, s *desk.Session, random *rand.Rand) error {
 		_, err = s.History(ctx, report.ID)
 	case 4:
 		if page, err = s.MostDue(ctx, nil); err == nil && len(page.Rows) > 0 {
-			_, err = s.Do(ctx, workflow.Move{Ticket: page.Rows[0].ID, To: "resolved"})
+			_, err = s.Do(ctx, workflow.Steal{Ticket: page.Rows[0].ID}, workflow.Move{Ticket: page.Rows[0].ID, To: "resolved"})
 		}
 	}
 	return err

@@ -78,18 +78,26 @@ func (d doing) do(ctx context.Context, commands ...workflow.Command) error {
 	return nil
 }
 
+// hidden says how many records are left out.
+func (c *call) hidden(n int) {
+	if n > 0 {
+		fmt.Fprintf(c.stdout, "%d more that have to do with tickets which you may not see\n", n)
+	}
+}
+
 // result prints each record in a line.
 func (d doing) result(result *desk.Result) {
 	if *d.preview {
 		fmt.Fprintln(d.stdout, "preview, nothing is stored:")
 	}
-	if len(result.Records) == 0 {
+	if len(result.Records)+result.Hidden == 0 {
 		fmt.Fprintln(d.stdout, "nothing to change: all is so already")
 	}
 	tell := teller{d.zone}
 	for _, r := range result.Records {
 		fmt.Fprintf(d.stdout, "%s %s\n", place(r.Ticket, r.Version), tell.record(r))
 	}
+	d.hidden(result.Hidden)
 	for _, a := range result.AtWork {
 		fmt.Fprintf(d.stdout, "#%s: %s works on it until %s\n", a.Ticket, actor(a.By), tell.when(a.Until))
 	}

@@ -39,9 +39,11 @@ func TestStatuses(t *testing.T) {
 	b := newWork(t)
 	require.Equal(t, "#1.3 linked to incident #2\n#1.4 status new -> open (because open-linked-report, #1.3)\n"+
 		"#2.3 edited: with 192.0.2.7 (because copy-observables, #1.3)\n", b.ok("link", "1", "2"))
+	require.Contains(t, b.refused(exitRefused, "move", "1", "resolved"), "only its owner may, and nobody owns it: take it first")
+	b.ok("take", "1")
 	require.Equal(t, `report 1 cannot move from "open" to "removed": allowed are "resolved", "rejected"`, b.refused(exitRefused, "move", "1", "removed"))
 	require.Contains(t, b.refused(exitRefused, "move", "99", "open"), "there is no ticket 99")
-	require.Equal(t, "#1.5 unlinked from incident #2\n", b.ok("unlink", "1", "2"))
+	require.Equal(t, "#1.6 unlinked from incident #2\n", b.ok("unlink", "1", "2"))
 	require.Contains(t, b.ok("move", "3", "RESOLVED"), "#3.4 status open -> resolved\n")
 	require.Contains(t, b.ok("reopen", "3"), "#3.5 status resolved -> open\n")
 	require.Contains(t, b.refused(exitRefused, "link", "1", "3"), "the number of an incident")
@@ -80,13 +82,14 @@ func TestEdit(t *testing.T) {
 	require.Contains(t, b.ok("edit", "2", "--due", "2026-03-04"), "by hand, pinned")
 	require.Contains(t, b.ok("edit", "2", "--due", "clear"), "due date unset, by hand")
 	require.Contains(t, b.refused(exitRefused, "edit", "2", "--wake", "2026-03-04"), "follows from its children")
-	require.Equal(t, `#1.3 edited: subject "Scans", priority 70, constituency "Borchester", state "imported", reminder 2026-03-05 08:00 UTC, `+
+	b.ok("take", "1")
+	require.Equal(t, `#1.4 edited: subject "Scans", priority 70, constituency "Borchester", state "imported", reminder 2026-03-05 08:00 UTC, `+
 		"requestors Bob <bob@example.org>, eve@example.org, contacts noc@example.org, class=scan, tcp\n",
 		b.ok("edit", "1", "--subject", "Scans", "--priority", "70", "--constituency", "Borchester", "--state", "imported",
 			"--wake", "2026-03-05T09:00:00+01:00", "--requestor", "Bob <bob@example.org>", "--requestor", "eve@example.org",
 			"--contact", "noc@example.org", "--field", "class=scan", "--field", "class=tcp"))
 	require.Contains(t, b.ok("show", "1"), "class          scan, tcp")
-	require.Equal(t, "#1.4 edited: wake unset, requestors , class=\n", b.ok("edit", "1", "--wake", "clear", "--requestor", "", "--field", "class="))
+	require.Equal(t, "#1.5 edited: wake unset, requestors , class=\n", b.ok("edit", "1", "--wake", "clear", "--requestor", "", "--field", "class="))
 	require.Contains(t, b.refused(exitRefused, "edit", "1", "--priority", "101"), "a whole number from 0 to 100")
 	require.Contains(t, b.refused(exitRefused, "edit", "1", "--requestor", "nobody"), "mail addresses like bob@example.org")
 }

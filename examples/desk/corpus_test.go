@@ -90,7 +90,7 @@ func (w *workplace) kept(t testing.TB, id incident.ID, raw []byte) []byte {
 	history, err := w.me.History(context.Background(), id)
 	require.NoError(t, err)
 	digest := incident.DigestOf(raw)
-	for _, r := range history {
+	for _, r := range history.Records {
 		if slices.Contains(r.Blobs, digest) {
 			body, err := w.me.Body(context.Background(), id, r.Version)
 			require.NoError(t, err)

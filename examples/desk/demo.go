@@ -28,7 +28,7 @@ func demo(c *call, flags *flag.FlagSet) action {
 			c.db = filepath.Join(folder, "demo.db")
 		}
 		// The same seed tells the same story everywhere.
-		c.tag, c.mailbox, c.as, c.zone = "A CSIRT", exampleMailbox, "alice", time.UTC
+		c.tag, c.mailbox, c.as, c.groups, c.zone = "A CSIRT", exampleMailbox, "alice", nil, time.UTC
 		c.team, c.also, c.blobs, c.sla = nil, nil, "", ""
 		fate := newFate(*seed)
 		w, err := c.open(ctx, setting{create: true, now: fate.Now, rand: fate})

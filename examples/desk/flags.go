@@ -25,6 +25,7 @@ type options struct {
 	dkim                                    bool
 	also                                    []desk.Recipient
 	team                                    []string
+	groups                                  []string // of --as
 	json                                    bool
 	dbGiven                                 bool // by flag
 }
@@ -38,6 +39,11 @@ func defaults(env func(string) string, user string) options {
 	}
 	for _, s := range strings.Fields(env("AIRTIGHT_ALSO")) {
 		o.also = append(o.also, recipient(s))
+	}
+	for s := range strings.SplitSeq(env("AIRTIGHT_GROUPS"), ",") {
+		if s = strings.TrimSpace(s); s != "" {
+			o.groups = append(o.groups, s)
+		}
 	}
 	return o
 }
@@ -58,6 +64,10 @@ func (o *options) register(flags *flag.FlagSet) {
 		return nil
 	})
 	flags.StringVar(&o.as, "as", o.as, "`name` of the handler who works")
+	flags.Func("group", "`name` of a group that --as is in, which gives a role of the policy, as duty-team or duty-team:EDUNET; repeatable; without any, the policy's default role; or AIRTIGHT_GROUPS, separated by commas", func(s string) error {
+		o.groups = append(o.groups, s)
+		return nil
+	})
 	flags.BoolVar(&o.json, "json", o.json, "print JSON")
 	flags.StringVar(&o.tag, "tag", o.tag, "`name` in subject tags, as in [A CSIRT #7]; or AIRTIGHT_TAG")
 	flags.StringVar(&o.mailbox, "mailbox", o.mailbox, "the desk's own `address`: mail comes to it and goes out from it; or AIRTIGHT_MAILBOX")

@@ -230,7 +230,7 @@ func (w *workplace) received(ctx context.Context, id incident.ID, words []string
 	if err != nil {
 		return nil, err
 	}
-	for _, record := range history {
+	for _, record := range history.Records {
 		ev, err := incident.Decode(record)
 		if m, ok := ev.(incident.Message); err == nil && ok && !m.Sent && m.IsMail() {
 			if len(words) == 0 || words[0] == fmt.Sprint(record.Version) {

@@ -16,7 +16,7 @@ func TestReject(t *testing.T) {
 	for range 3 {
 		b.ok("open", "report", "--subject", "Offer", "--requestor", "spam@example.com", "--as", "bob")
 	}
-	b.ok("assign", "1", "2", "--to", "nobody")
+	b.ok("assign", "1", "2", "--to", "nobody", "--as", "bob")
 	out, said, code := b.try(nil, "reject", "1", "2", "3", "99", "--preview")
 	require.Equal(t, exitRefused, code, "as it will be")
 	require.Contains(t, out, "nothing is stored")
@@ -53,10 +53,12 @@ func TestResolveAndAbandon(t *testing.T) {
 func TestMergeAndSplit(t *testing.T) {
 	b := newWork(t)
 	b.fed(firstMail+"Once more.\n", "receive", "--from", "bob@example.org")
-	require.Contains(t, b.ok("merge", "4", "1"), "#4.3 merged into #1")
+	require.Contains(t, b.refused(exitRefused, "merge", "4", "1"), "take ticket 4 and take ticket 1 first")
+	b.ok("take", "4", "1")
+	require.Contains(t, b.ok("merge", "4", "1"), "#4.4 merged into #1")
 	require.Contains(t, b.refused(exitRefused, "comment", "4", "x"), "merged into ticket 1: work on that one")
 	require.Contains(t, b.refused(exitRefused, "merge", "1", "2"), "the number of a report")
-	require.Contains(t, b.ok("unmerge", "4"), "#1.5 gave back #4")
+	require.Contains(t, b.ok("unmerge", "4"), "#1.6 gave back #4")
 	b.ok("link", "1", "2")
 	split := b.ok("open", "report", "--from", "1", "--subject", "The other address")
 	require.Contains(t, split, "linked to incident #2, made from #1")

@@ -47,6 +47,7 @@ func TestLoopback(t *testing.T) {
 // is acted on, an answer goes out, and all of it ends with the context.
 func TestServeInProcess(t *testing.T) {
 	b := newWork(t)
+	b.ok("take", "1")
 	b.ok("edit", "1", "--wake", "2026-03-02T08:00:00Z")
 	world, err := newOutside()
 	require.NoError(t, err)
@@ -135,7 +136,7 @@ func TestServeProcess(t *testing.T) {
 	require.Contains(t, run("verify"), "1 tickets, ")
 	require.Contains(t, run("verify"), "0 faults")
 
-	failed := exec.Command(program, "--db", db, "move", "1", "closed")
+	failed := exec.Command(program, "--db", db, "move", "1", "closed", "--as", "alice")
 	failed.Stdin = strings.NewReader("")
 	said, err = failed.CombinedOutput()
 	require.Error(t, err)

@@ -18,6 +18,7 @@ import (
 type document struct {
 	Ticket   incident.Ticket    `json:"ticket"`
 	History  []entry            `json:"history"`
+	Hidden   int                `json:"hidden,omitempty"` // records that are left out
 	Outgoing []storage.Outgoing `json:"outgoing,omitempty"`
 
 	bodies map[uint64][]byte          // of messages, comments and reactions, by version
@@ -82,8 +83,9 @@ func (w *workplace) document(ctx context.Context, id incident.ID, tell teller) (
 	if err != nil {
 		return nil, err
 	}
+	doc.Hidden = history.Hidden
 	doc.bodies, doc.files = map[uint64][]byte{}, map[uint64][]incident.Part{}
-	for _, r := range history {
+	for _, r := range history.Records {
 		event, err := incident.Decode(r)
 		if err != nil {
 			return nil, err
@@ -240,6 +242,7 @@ func (c *call) document(d *document) error {
 	if err := tell.timeline(c.stdout, d.records()); err != nil {
 		return err
 	}
+	c.hidden(d.Hidden)
 	c.texts(d)
 	heading := "\nOutgoing mail\n"
 	for _, o := range d.Outgoing {

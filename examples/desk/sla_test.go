@@ -55,6 +55,7 @@ func TestSLA(t *testing.T) {
 	require.Equal(t, 50*time.Minute, e.Clocks[0].Elapsed)
 
 	b.now = time.Date(2026, 3, 9, 10, 0, 0, 0, time.UTC)
+	b.ok("take", "1")
 	b.ok("move", "1", "open")
 	b.fed("We look into it.\n", "reply", "1")
 	require.Contains(t, b.ok("show", "1"), "BREACH: response of level standard was due 2026-03-09 09:30 UTC")

@@ -115,7 +115,7 @@ func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
 		w.Close()
 		return nil, err
 	}
-	w.me = w.desk.As(c.actor())
+	w.me = w.desk.As(c.actor(), c.groups...)
 	return w, nil
 }
 

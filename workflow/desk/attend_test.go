@@ -86,16 +86,9 @@ func TestAttentionMovesNothing(t *testing.T) {
 }
 
 func TestAtWork(t *testing.T) {
-	w := newWorld(t, func(c *desk.Config) {
-		c.Scope = func(actor incident.Actor, _ []string) *storage.Scope {
-			if actor != "handler:eve" {
-				return nil
-			}
-			return &storage.Scope{Grants: []storage.Grant{{Kinds: []incident.Kind{incident.KindIncident}}}}
-		}
-	})
+	w := newWorld(t, scoped)
 	w.do(workflow.Open{Kind: incident.KindIncident, Subject: "A"}, workflow.Open{Kind: incident.KindReport, Subject: "Scan", Parents: []incident.ID{1}})
-	bob, eve := w.desk.As("handler:bob"), w.desk.As("handler:eve")
+	bob, eve := w.desk.As("handler:bob"), w.desk.As("handler:eve", "incidents")
 	_, err := bob.Do(ctx, workflow.Attend{Ticket: 2})
 	require.NoError(t, err)
 	until := w.ticket(2).Attention[0].Until

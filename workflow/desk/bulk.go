@@ -36,25 +36,33 @@ func (s *Session) Bulk(ctx context.Context, commands ...workflow.Command) []Bulk
 // [*workflow.ArgumentError], those of the store.
 func (s *Session) Prefill(ctx context.Context, c workflow.Open) (filled workflow.Open, err error) {
 	err = s.view(ctx, func(ctx context.Context, reader storage.Reader) error {
-		r := s.desk.newRun(s.actor, s.scope, [32]byte{}, reader)
+		r := s.newRun([32]byte{}, reader)
 		asks := r.policy.Asks(incident.Ticket{}, c)
-		if err := r.checkVisible(ctx, asks); err != nil {
+		if err := r.checkVisible(ctx, incident.Ticket{}, c, r.concerned(incident.Ticket{}, c)); err != nil {
 			return err
 		}
 		facts, err := r.gather(ctx, asks)
 		if err == nil {
+			err = r.limit(ctx, &facts, c, asks)
+		}
+		if err == nil {
 			filled, err = r.policy.Prefill(c, facts)
 		}
-		return err
+		return r.sight().refusal(ctx, err)
 	})
 	return filled, err
 }
 
-// Allowed returns the changes of status that a menu offers for a ticket.
+// Allowed returns the changes of status that a menu offers for a ticket, of those
+// that the actor may make: whoever has to take the ticket first is offered none.
 func (s *Session) Allowed(ctx context.Context, id incident.ID) ([]workflow.Action, error) {
-	t, err := s.Ticket(ctx, id)
+	var t incident.Ticket
+	err := s.view(ctx, func(ctx context.Context, r storage.Reader) (err error) {
+		t, err = s.ticket(ctx, r, id)
+		return err
+	})
 	if err != nil || t.MergedInto != 0 {
 		return nil, err
 	}
-	return s.desk.config.Policy.Lifecycles[t.Kind].ActionsFrom(t.Status), nil
+	return s.who.Actions(t), nil
 }

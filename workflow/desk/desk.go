@@ -84,9 +84,6 @@ type Config struct {
 	// AIRTIGHT_VERSION.
 	Programs func(ctx context.Context, name string, arguments, environment []string, input []byte) (output []byte, err error)
 
-	// Scope limits what an actor may see; nil, or a nil Scope, shows everything.
-	Scope func(actor incident.Actor, groups []string) *storage.Scope
-
 	// Hooks run in order, each on what the one before has made of the command or
 	// event. Before hooks run inside the transaction and may run again after a
 	// conflict, so they must have no effect outside; an error is a veto

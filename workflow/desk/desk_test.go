@@ -51,13 +51,17 @@ func newWorld(t tb, change ...func(*desk.Config)) *world {
 }
 
 func newWorldOn(t tb, store storage.Store, change ...func(*desk.Config)) *world {
+	return newWorldUnder(t, store, plain(), change...)
+}
+
+func newWorldUnder(t tb, store storage.Store, policy *workflow.Policy, change ...func(*desk.Config)) *world {
 	w := &world{t: t, store: store, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
 	config := desk.Config{
 		Tag:  mail.Tag{Name: "A CSIRT"},
 		From: incident.Party{Name: "A CSIRT", Address: "csirt@example.net"},
 		Team: []desk.Member{{Address: "@example.net"}},
 
-		Policy: plain(),
+		Policy: policy,
 		Now:    func() time.Time { return w.now },
 		Rand:   rand.New(rand.NewSource(1)),
 	}
@@ -111,11 +115,11 @@ func onEverySQL(t *testing.T, test func(*testing.T, storage.Store)) {
 	t.Run("postgres", func(t *testing.T) { test(t, postgres(t)) })
 }
 
-// plain is a policy with as few rules as a test of the engine wants: statuses and
-// cascade of RTIR, due dates of what waits for an answer.
+// plain is a policy with as few rules as a test of the engine wants, and without
+// rights: statuses and cascade of RTIR, due dates of what waits for an answer.
 func plain() *workflow.Policy {
 	p := workflow.Default()
-	p.Fields = nil
+	p.Fields, p.Rights = nil, workflow.Rights{}
 	p.Rules = slices.DeleteFunc(p.Rules, func(r workflow.Rule) bool {
 		return !slices.Contains([]string{
 			"open-linked-report", "append-delivered", "close-children", "reopen-on-reply", "reopen-parents", "due-on-reply", "due-after-reply",
@@ -192,9 +196,9 @@ func (w *world) due(want *time.Time, ids ...incident.ID) {
 
 func (w *world) history(id incident.ID) []incident.Record {
 	w.t.Helper()
-	records, err := w.alice.History(ctx, id)
+	history, err := w.alice.History(ctx, id)
 	require.NoError(w.t, err)
-	return records
+	return history.Records
 }
 
 // last returns the last event of a type on a ticket, with its record.

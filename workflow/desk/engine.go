@@ -22,9 +22,10 @@ type run struct {
 	by     incident.Actor
 	now    time.Time
 	seed   [32]byte
-	scope  *storage.Scope
-	mail   *incoming      // that is received in it; nil: none
-	base   storage.Reader // what was stored before
+
+	session *Session       // who asked, and may do so much; nil: the desk itself
+	mail    *incoming      // that is received in it; nil: none
+	base    storage.Reader // what was stored before
 
 	opened   []incident.ID
 	offers   []workflow.Command                   // that rules make
@@ -40,21 +41,25 @@ type run struct {
 	plain   bool     // no hooks, rules and derivations: how a mail is kept when these failed
 }
 
-func (d *Desk) newRun(by incident.Actor, scope *storage.Scope, seed [32]byte, base storage.Reader) *run {
+func (d *Desk) newRun(by incident.Actor, session *Session, seed [32]byte, base storage.Reader) *run {
 	return &run{
-		desk: d, policy: d.config.Policy, draft: storage.NewDraft(base), by: by, now: d.now(), seed: seed, scope: scope, base: base,
+		desk: d, policy: d.config.Policy, draft: storage.NewDraft(base), by: by, now: d.now(), seed: seed, session: session, base: base,
 		attended: map[incident.ID][]incident.Attention{},
 	}
+}
+
+func (s *Session) newRun(seed [32]byte, base storage.Reader) *run {
+	return s.desk.newRun(s.who.Actor, s, seed, base)
 }
 
 // all runs a list of commands, with the derivations after each.
 func (r *run) all(ctx context.Context, commands []workflow.Command) error {
 	for _, c := range commands {
 		if err := r.command(ctx, c, incident.Cause{}); err != nil {
-			return err
+			return r.sight().refusal(ctx, err)
 		}
 		if err := r.derive(ctx); err != nil {
-			return err
+			return r.sight().refusal(ctx, err)
 		}
 	}
 	return nil
@@ -80,27 +85,33 @@ func (r *run) command(ctx context.Context, c workflow.Command, cause incident.Ca
 	if err != nil {
 		return err
 	}
+	asked := r.session != nil && cause.Rule == "" // by somebody with rights of his own
+	if asked {
+		if err := r.authorize(ctx, c, ticket); err != nil {
+			return err
+		}
+	}
 	call := CommandCall{By: r.by, Command: c, Ticket: ticket, Cause: cause}
 	call.Ticket.ID = id
 	if call.Command, err = r.beforeCommand(ctx, call); err != nil {
 		return err
 	}
 	c = call.Command
+	if asked && len(r.desk.config.BeforeCommand) > 0 { // what they have made of it
+		if err := r.authorize(ctx, c, ticket); err != nil {
+			return err
+		}
+	}
 	if _, opens := c.(workflow.Open); opens {
 		ticket.ID = id
 	}
 	asks := r.policy.Asks(ticket, c)
-	if cause.Rule == "" {
-		if err := r.checkVisible(ctx, asks); err != nil {
-			return err
-		}
-	}
 	facts, err := r.gather(ctx, asks)
+	if err == nil && asked {
+		err = r.limit(ctx, &facts, c, asks)
+	}
 	if err != nil {
 		return err
-	}
-	if cause.Rule == "" {
-		r.hideChildren(&facts, asks)
 	}
 	if err := r.learn(ctx, &facts, r.policy.AsksAlso(ticket, c, facts, r.env(ticket))); err != nil {
 		return err
@@ -108,6 +119,11 @@ func (r *run) command(ctx context.Context, c workflow.Command, cause incident.Ca
 	decisions, err := r.decide(ticket, c, facts)
 	if err != nil {
 		return r.skip(ctx, ticket, c, cause, err)
+	}
+	if asked {
+		if err := r.session.who.CheckEvents(c, ticket, decisions); err != nil {
+			return err
+		}
 	}
 	if a, ok := c.(workflow.Attend); ok && !a.End { // who else does is told, with or without a record
 		r.meet(ticket)
@@ -156,17 +172,6 @@ func (r *run) skip(ctx context.Context, t incident.Ticket, c workflow.Command, c
 	return err
 }
 
-// hideChildren keeps from a command the children of an incident that its actor may
-// not see: no mail goes out to them.
-func (r *run) hideChildren(facts *workflow.Facts, asks []workflow.Ask) {
-	for _, a := range asks {
-		if a.Fact == workflow.FactOpenChildren && r.scope != nil {
-			hidden := func(t incident.Ticket) bool { return !r.visible(t) }
-			facts.Know(a, slices.DeleteFunc(facts.OpenChildren(a.Ticket), hidden)...)
-		}
-	}
-}
-
 func distinct(names []string) []string {
 	var list []string
 	for _, name := range names {
@@ -196,30 +201,6 @@ func (r *run) target(ctx context.Context, c workflow.Command, cause incident.Cau
 		return t, id, err
 	}
 	return t, id, nil
-}
-
-// checkVisible refuses a command that names a ticket which does not exist or
-// which the actor may not see.
-func (r *run) checkVisible(ctx context.Context, asks []workflow.Ask) error {
-	for _, a := range asks {
-		if a.Fact != workflow.FactTicket {
-			continue
-		}
-		t, err := r.draft.Ticket(ctx, a.Ticket)
-		if errors.Is(err, storage.ErrNotFound) || err == nil && !r.visible(t) {
-			return &workflow.NoTicketError{Ticket: a.Ticket, Err: storage.ErrNotFound}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// visible reports whether the actor may see a ticket. Tickets that the same Do
-// has opened are visible to it.
-func (r *run) visible(t incident.Ticket) bool {
-	return r.scope == nil || r.scope.Covers(t) || slices.Contains(r.opened, t.ID)
 }
 
 func (r *run) env(t incident.Ticket) workflow.Env {
@@ -368,7 +349,7 @@ func (r *run) react(ctx context.Context, changes []workflow.Change) error {
 			if err != nil {
 				return fmt.Errorf("rule %s: %w", rule.Name, err)
 			}
-			offers, err := r.shown(ctx, verdict.Offers)
+			offers, err := r.offered(ctx, verdict.Offers)
 			if err != nil {
 				return err
 			}
@@ -404,14 +385,38 @@ func (r *run) react(ctx context.Context, changes []workflow.Change) error {
 	return nil
 }
 
+// offered leaves out the commands that the actor may not give.
+func (r *run) offered(ctx context.Context, commands []workflow.Command) (list []workflow.Command, err error) {
+	if r.session == nil {
+		return commands, nil
+	}
+	for _, c := range commands {
+		t := incident.Ticket{}
+		if id := c.Target(); id != incident.Desk {
+			if t, err = r.draft.Ticket(ctx, id); err != nil {
+				return nil, err
+			}
+		}
+		err := r.authorize(ctx, c, t)
+		switch err.(type) {
+		case nil:
+			list = append(list, c)
+		case *workflow.RightsError, *workflow.NoTicketError, *workflow.RefusedError:
+		default:
+			return nil, err
+		}
+	}
+	return r.shown(ctx, list)
+}
+
 // shown leaves out the commands that name tickets which the actor may not see.
 func (r *run) shown(ctx context.Context, commands []workflow.Command) (list []workflow.Command, err error) {
 	for _, c := range commands {
-		asks := r.policy.Asks(incident.Ticket{}, c)
+		ids := r.concerned(incident.Ticket{}, c)
 		if id := c.Target(); id != incident.Desk {
-			asks = append(asks, workflow.Ask{Fact: workflow.FactTicket, Ticket: id})
+			ids = append(ids, id)
 		}
-		err := r.checkVisible(ctx, asks)
+		err := r.checkVisible(ctx, incident.Ticket{}, c, ids)
 		var hidden *workflow.NoTicketError
 		if errors.As(err, &hidden) {
 			continue

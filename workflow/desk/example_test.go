@@ -122,8 +122,8 @@ func ExampleSession_History() {
 	receive(d, complaint)
 	alice := d.As("handler:alice")
 	_, _ = alice.Do(ctx, workflow.Comment{Ticket: 1, Text: "Rang them."})
-	records, err := alice.History(ctx, 1)
-	for _, r := range records {
+	history, err := alice.History(ctx, 1)
+	for _, r := range history.Records {
 		fmt.Println(r.Version, r.At.Format(time.DateTime), r.By, r.Type)
 	}
 	note, _ := alice.Body(ctx, 1, 3)
@@ -155,7 +155,7 @@ func ExampleDesk_Sweep() {
 	receive(d, complaint)
 	come := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 	alice := d.As("handler:alice")
-	_, _ = alice.Do(ctx, workflow.Edit{Ticket: 1, Wake: &come})
+	_, _ = alice.Do(ctx, workflow.Take{Ticket: 1}, workflow.Edit{Ticket: 1, Wake: &come})
 	done, err := d.Sweep(ctx, 100)
 	report, _ := alice.Ticket(ctx, 1)
 	fmt.Println(done, report.Due.Format(time.DateTime), err)
@@ -247,8 +247,8 @@ func ExampleConfig() {
 	ctx := context.Background()
 	d, err := desk.New(memory.New(), desk.Config{
 		BeforeCommand: []desk.BeforeCommand{func(_ context.Context, _ storage.Reader, call desk.CommandCall) (workflow.Command, error) {
-			if call.Command.Name() == "move" && call.Ticket.Owner != call.By {
-				return nil, errors.New("take it first")
+			if reject, ok := call.Command.(workflow.Reject); ok && reject.Text == "" {
+				return nil, errors.New("tell them why")
 			}
 			return call.Command, nil
 		}},
@@ -257,8 +257,8 @@ func ExampleConfig() {
 		log.Fatal(err)
 	}
 	alice := d.As("handler:alice")
-	_, _ = alice.Do(ctx, workflow.Open{Kind: incident.KindReport}, workflow.Release{Ticket: incident.Nth(1)})
-	_, err = alice.Do(ctx, workflow.Move{Ticket: 1, To: workflow.StatusRejected})
+	_, _ = alice.Do(ctx, workflow.Open{Kind: incident.KindReport})
+	_, err = alice.Do(ctx, workflow.Reject{Ticket: 1})
 	fmt.Println(err)
-	// Output: desk: command move on ticket 1 was vetoed: take it first
+	// Output: desk: command reject on ticket 1 was vetoed: tell them why
 }

@@ -54,8 +54,8 @@ type Explanation struct {
 	// Outgoing are the rows of the outbox that belong to the mail ([TopicMail]).
 	Outgoing []storage.Outgoing `json:"outgoing,omitempty"`
 
-	// Hidden counts steps on tickets that the actor may not see. The chain ends
-	// before the first of them.
+	// Hidden counts what has to do with tickets that the actor may not see. The chain
+	// ends before the first such step.
 	Hidden int `json:"hidden,omitempty"`
 }
 
@@ -108,16 +108,21 @@ func (s *Session) Explain(ctx context.Context, id incident.ID, topic Topic) (*Ex
 		if err != nil {
 			return err
 		}
+		sight := s.sight(r)
 		if at := decisive(history, topic); at >= 0 {
-			if err := s.trace(ctx, r, e, history[at]); err != nil {
+			if err := sight.trace(ctx, r, e, history[at]); err != nil {
 				return err
 			}
 		}
 		if topic == TopicStatus {
-			e.Skipped = skipped(history)
+			seen, hidden, err := sight.records(ctx, since(history))
+			if err != nil {
+				return err
+			}
+			e.Skipped, e.Hidden = skipped(seen), e.Hidden+hidden
 		}
 		if topic == TopicMail {
-			if err := s.explainMail(ctx, r, e, history); err != nil {
+			if err := sight.explainMail(ctx, r, e, history); err != nil {
 				return err
 			}
 		}
@@ -161,10 +166,16 @@ func decisive(history []incident.Record, topic Topic) int {
 	return -1
 }
 
-// skipped returns what was not possible since a ticket's newest status.
-func skipped(history []incident.Record) (steps []ExplanationStep) {
-	for _, record := range history[decisive(history, TopicStatus)+1:] {
-		if ev, err := incident.Decode(record); err == nil && record.Type == (incident.Skipped{}).Type() {
+// since returns what was not possible since a ticket's newest status.
+func since(history []incident.Record) []incident.Record {
+	return slices.DeleteFunc(slices.Clone(history[decisive(history, TopicStatus)+1:]), func(record incident.Record) bool {
+		return record.Type != (incident.Skipped{}).Type()
+	})
+}
+
+func skipped(records []incident.Record) (steps []ExplanationStep) {
+	for _, record := range records {
+		if ev, err := incident.Decode(record); err == nil {
 			steps = append(steps, ExplanationStep{Record: record, Event: ev, Words: workflow.Words(ev, time.UTC)})
 		}
 	}
@@ -175,8 +186,16 @@ func skipped(history []incident.Record) (steps []ExplanationStep) {
 const maxChain = maxDepth + 10
 
 // trace adds a record and all that stands behind it.
-func (s *Session) trace(ctx context.Context, r storage.Reader, e *Explanation, record incident.Record) error {
+func (s *sight) trace(ctx context.Context, r storage.Reader, e *Explanation, record incident.Record) error {
 	for range maxChain {
+		seen, hidden, err := s.records(ctx, []incident.Record{record})
+		if err != nil {
+			return err
+		}
+		if len(seen) == 0 {
+			e.Hidden += hidden
+			return nil
+		}
 		ev, err := incident.Decode(record)
 		if err != nil {
 			return err
@@ -193,14 +212,6 @@ func (s *Session) trace(ctx context.Context, r storage.Reader, e *Explanation, r
 		if cause.Version == 0 {
 			return nil
 		}
-		t, err := r.Ticket(ctx, cause.Ticket)
-		if err != nil {
-			return err
-		}
-		if s.scope != nil && !s.scope.Covers(t) {
-			e.Hidden++
-			return nil
-		}
 		before, err := r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{cause.Ticket}, Versions: []uint64{cause.Version}})
 		if err != nil || len(before) == 0 {
 			return err
@@ -212,7 +223,7 @@ func (s *Session) trace(ctx context.Context, r storage.Reader, e *Explanation, r
 
 // explainMail adds the rows of the outbox, and what kept rules from sending
 // anything since.
-func (s *Session) explainMail(ctx context.Context, r storage.Reader, e *Explanation, history []incident.Record) error {
+func (s *sight) explainMail(ctx context.Context, r storage.Reader, e *Explanation, history []incident.Record) error {
 	var sent uint64
 	if len(e.Steps) > 0 {
 		sent = e.Steps[0].Record.Version
@@ -231,6 +242,14 @@ func (s *Session) explainMail(ctx context.Context, r storage.Reader, e *Explanat
 			continue
 		}
 		for _, miss := range record.NearMisses() {
+			hidden, err := s.hidesText(ctx, miss.Why)
+			if err != nil {
+				return err
+			}
+			if hidden {
+				e.Hidden++
+				continue
+			}
 			e.Misses = append(e.Misses, RuleMiss{record.Ticket, record.Version, miss.Rule, miss.Why})
 		}
 	}
@@ -260,7 +279,7 @@ func (e *Explanation) paragraph(t incident.Ticket) string {
 		sentences = append(sentences, fmt.Sprintf("Record %s.%d woke the rule %s too, which did nothing: %s.", tag(miss.Ticket), miss.Version, miss.Rule, strings.TrimSuffix(miss.Why, ".")))
 	}
 	if e.Hidden > 0 {
-		sentences = append(sentences, "What stands behind that is on a ticket that you may not see.")
+		sentences = append(sentences, "What else there is has to do with a ticket that you may not see.")
 	}
 	return strings.Join(sentences, " ")
 }
@@ -284,12 +303,12 @@ func (e *Explanation) opening(t incident.Ticket) string {
 	case TopicConstituency:
 		return fmt.Sprintf("%s is of %s.", subject, cmp.Or(t.Constituency, "no constituency"))
 	case TopicThread:
-		if len(e.Steps) == 0 {
+		if len(e.Steps)+e.Hidden == 0 {
 			return subject + " has no message that came in."
 		}
 		return fmt.Sprintf("%s has %d messages.", subject, t.Messages)
 	}
-	if len(e.Steps) == 0 {
+	if len(e.Steps)+e.Hidden == 0 {
 		return subject + " has sent no mail."
 	}
 	return subject + " has sent mail."

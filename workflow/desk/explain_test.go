@@ -92,29 +92,23 @@ func TestExplainTellsWhatWasNotPossible(t *testing.T) {
 
 // What stands on a ticket that the actor may not see is counted, not told.
 func TestExplainHides(t *testing.T) {
-	w := newWorld(t, janet, func(c *desk.Config) {
-		c.Scope = func(actor incident.Actor, _ []string) *storage.Scope {
-			if actor == "handler:eve" {
-				return &storage.Scope{Grants: []storage.Grant{{Kinds: []incident.Kind{incident.KindIncident}}}}
-			}
-			return nil
-		}
-	})
+	w := newWorld(t, janet, scoped)
+	eve := w.desk.As("handler:eve", "incidents")
 	inc := w.incident()
 	report := w.child(incident.KindReport, inc)
 	w.do(workflow.Edit{Ticket: report, Due: hours(w, 1)})
-	e, err := w.desk.As("handler:eve").Explain(ctx, inc, desk.TopicDue)
+	e, err := eve.Explain(ctx, inc, desk.TopicDue)
 	require.NoError(t, err)
-	require.Len(t, e.Steps, 1)
+	require.Empty(t, e.Steps, "the record names the report")
 	require.Equal(t, 1, e.Hidden)
-	require.Contains(t, e.Text, "on a ticket that you may not see")
-	_, err = w.desk.As("handler:eve").Replay(ctx, report, 1)
+	require.Contains(t, e.Text, "has to do with a ticket that you may not see")
+	_, err = eve.Replay(ctx, report, 1)
 	require.ErrorIs(t, err, storage.ErrNotFound)
 
 	// Closing the incident closed the report, which eve is not told.
 	closed := w.do(workflow.Resolve{Ticket: inc}).Records
 	at := closed[slices.IndexFunc(closed, func(r incident.Record) bool { return r.Ticket == inc && r.Type == "moved" })].Version
-	for _, session := range []*desk.Session{w.alice, w.desk.As("handler:eve")} {
+	for _, session := range []*desk.Session{w.alice, eve} {
 		answers, err := session.Replay(ctx, inc, at)
 		require.NoError(t, err)
 		answer := answers[slices.IndexFunc(answers, func(a desk.RuleAnswer) bool { return a.Rule == "close-children" })]

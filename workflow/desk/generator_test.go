@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand"
 	"time"
@@ -98,7 +99,30 @@ func (g *generator) next() step {
 	default:
 		s.commands = []workflow.Command{g.command(s.by)}
 	}
+	s.commands = g.owned(s.by, s.commands)
 	return s
+}
+
+// owned puts in front of commands that only the owner may give, now and then not,
+// what makes somebody the owner.
+func (g *generator) owned(by incident.Actor, commands []workflow.Command) (list []workflow.Command) {
+	who := g.policy.Who(by)
+	for _, c := range commands {
+		var others []incident.Ticket
+		for _, id := range workflow.Concerned(g.ticket(c.Target()), c) {
+			others = append(others, g.ticket(id))
+		}
+		var refused *workflow.RightsError
+		if errors.As(who.Check(c, g.ticket(c.Target()), others), &refused) && g.Intn(10) > 0 {
+			for _, offer := range refused.Offers {
+				if offer.Target() != 0 {
+					list = append(list, offer)
+				}
+			}
+		}
+		list = append(list, c)
+	}
+	return list
 }
 
 // promise changes what a due date follows from, under a policy with an agreement.

@@ -163,13 +163,8 @@ func mailIn(c workflow.Command) []incident.Digest {
 // and that the actor may not see: for a rule nobody looks at that afterwards.
 func (r *run) checkNamed(ctx context.Context, given, c workflow.Command) error {
 	known := named(given)
-	var asks []workflow.Ask
-	for _, id := range named(c) {
-		if id != incident.Desk && !slices.Contains(known, id) {
-			asks = append(asks, workflow.Ask{Fact: workflow.FactTicket, Ticket: id})
-		}
-	}
-	return r.checkVisible(ctx, asks)
+	ids := slices.DeleteFunc(named(c), func(id incident.ID) bool { return id == incident.Desk || slices.Contains(known, id) })
+	return r.checkVisible(ctx, incident.Ticket{}, c, ids)
 }
 
 // named returns the tickets that a command names in its fields.

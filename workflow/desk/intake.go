@@ -264,7 +264,7 @@ func (r *run) receive(ctx context.Context, in *incoming, failed error) (*Receipt
 		if verdict.Ticket != 0 {
 			candidates = []incident.ID{verdict.Ticket}
 		}
-		verdict = mail.Verdict{Action: mail.Hold, Candidates: candidates, Reason: "failed", Why: append(verdict.Why, failureText(failed))}
+		verdict = mail.Verdict{Action: mail.Hold, Candidates: candidates, Reason: heldFailed, Why: append(verdict.Why, failureText(failed))}
 	}
 	command, err := r.intakeCommand(ctx, in, verdict)
 	if err != nil {
@@ -296,6 +296,9 @@ func (r *run) receive(ctx context.Context, in *incoming, failed error) (*Receipt
 	receipt.Version, err = r.messageVersion(ctx, receipt.Ticket, in.digest)
 	return receipt, err
 }
+
+// heldFailed is the reason of a held mail that we could not handle.
+const heldFailed = "failed"
 
 // failureText is what a held mail says about our own fault.
 func failureText(err error) string {

@@ -50,7 +50,7 @@ func (s *Session) Query(list List) storage.Query {
 	case ListNew:
 		return storage.Query{Kinds: []incident.Kind{incident.KindReport}, Phases: []incident.Phase{incident.Initial}, Links: storage.Unlinked}
 	case ListMine:
-		q.Owners = []incident.Actor{s.actor}
+		q.Owners = []incident.Actor{s.who.Actor}
 	case ListUnowned:
 		q.Owners = []incident.Actor{incident.Nobody}
 	case ListDue:
@@ -88,10 +88,11 @@ func (s *Session) Children(ctx context.Context, id incident.ID, all bool, after 
 	if _, err := s.Ticket(ctx, id); err != nil {
 		return Page{}, err
 	}
-	q := storage.Query{Parent: id, Scope: s.scope}
+	q := storage.Query{Parent: id}
 	if all {
 		return s.List(ctx, q, after)
 	}
+	q.Scope = s.scope
 	known := q
 	for _, l := range s.desk.config.Policy.Lifecycles {
 		for _, status := range l.Statuses {
@@ -117,12 +118,13 @@ func (s *Session) Children(ctx context.Context, id incident.ID, all bool, after 
 // List returns a page of whatever a query describes. The query's own After and
 // Limit do not count.
 func (s *Session) List(ctx context.Context, q storage.Query, after *storage.Cursor) (Page, error) {
-	if s.scope != nil {
-		q.Scope = s.scope
-	}
 	q.After, q.Limit = after, PageSize+1
 	page := Page{At: s.desk.now(), Rows: []Row{}}
 	err := s.view(ctx, func(ctx context.Context, r storage.Reader) error {
+		q, err := s.within(ctx, r, q)
+		if err != nil {
+			return err
+		}
 		found, err := r.Find(ctx, q)
 		if err != nil {
 			return err
@@ -130,6 +132,9 @@ func (s *Session) List(ctx context.Context, q storage.Query, after *storage.Curs
 		if len(found) > PageSize {
 			found = found[:PageSize]
 			page.Next = storage.CursorAt(found[PageSize-1])
+		}
+		if err := s.sight(r).tickets(ctx, found); err != nil {
+			return err
 		}
 		for _, t := range found {
 			page.Rows = append(page.Rows, Row{Ticket: t, Overdue: t.Overdue(page.At), AtWork: t.Attending(page.At)})

@@ -30,15 +30,7 @@ func TestLoad(t *testing.T) {
 	_, err := newWorld(t).alice.Load(ctx)
 	require.ErrorIs(t, err, desk.ErrNoTopics)
 
-	w := newWorld(t, func(c *desk.Config) {
-		c.Policy = sorted(plain())
-		c.Scope = func(actor incident.Actor, _ []string) *storage.Scope {
-			if actor != "handler:eve" {
-				return nil
-			}
-			return &storage.Scope{Grants: []storage.Grant{{Kinds: []incident.Kind{incident.KindIncident}}}}
-		}
-	})
+	w := newWorld(t, func(c *desk.Config) { c.Policy = sorted(plain()) }, scoped)
 	w.do(workflow.Open{Kind: incident.KindIncident, Subject: "Spam"}, workflow.Open{Kind: incident.KindIncident, Subject: "Other"},
 		workflow.Open{Kind: incident.KindReport, Subject: "Spam"}, workflow.Open{Kind: incident.KindReport, Subject: "Other"},
 		workflow.Open{Kind: incident.KindReport, Subject: "Linked spam", Parents: []incident.ID{1}},
@@ -59,7 +51,7 @@ func TestLoad(t *testing.T) {
 	loads, err = w.alice.Load(ctx)
 	require.NoError(t, err)
 	require.Zero(t, loads[0].Overdue+loads[1].Overdue+loads[2].Overdue)
-	loads, err = w.desk.As("handler:eve").Load(ctx)
+	loads, err = w.desk.As("handler:eve", "incidents").Load(ctx)
 	require.NoError(t, err)
 	require.Equal(t, desk.Load{Topic: "spam", Incidents: 1, Unowned: 1}, loads[0], "reports are not hers to see")
 

@@ -16,7 +16,7 @@ func TestMergedTicketsAreLeftAlone(t *testing.T) {
 	w := newWorld(t, janet)
 	inc := w.incident()
 	gone, stays := w.receive("bob@example.org", "Scan", "").Ticket, w.receive("carol@example.org", "The same", "").Ticket
-	w.do(workflow.Link{Ticket: gone, Parent: inc}, workflow.Merge{Ticket: gone, Into: stays})
+	w.do(workflow.Take{Ticket: gone}, workflow.Take{Ticket: stays}, workflow.Link{Ticket: gone, Parent: inc}, workflow.Merge{Ticket: gone, Into: stays})
 	before := w.snapshot()
 	for _, c := range []workflow.Command{
 		workflow.Open{Kind: incident.KindIncident, From: gone, Fields: classified},
@@ -56,6 +56,7 @@ func TestUnmergeLeavesWhatStillWaits(t *testing.T) {
 	w.now = *hours(w, 1)
 	into := w.receive("carol@example.org", "Third", "").Ticket
 	w.do(workflow.Reply{Ticket: into, Text: "Thank you."})
+	w.do(workflow.Take{Ticket: first}, workflow.Take{Ticket: second}, workflow.Take{Ticket: into})
 	w.do(workflow.Merge{Ticket: first, Into: into})
 	w.do(workflow.Merge{Ticket: second, Into: into})
 	w.do(workflow.Unmerge{Ticket: first}, workflow.Merge{Ticket: first, Into: into}, workflow.Unmerge{Ticket: first})

@@ -248,8 +248,19 @@ func (s *Session) mail(ctx context.Context, id incident.ID, version uint64) (m i
 // nothing else: no rule asks again whether the mail approves or opens something. If
 // all is as it is known already, nothing is recorded.
 //
-// Errors: those of [Session.Opened]; of Do, but for those of the policy.
+// Errors: those of [Session.Opened]; of Do, but for those of the policy's commands;
+// [*workflow.RightsError], if the command "examine" is not the actor's to give.
 func (s *Session) Examine(ctx context.Context, id incident.ID, version uint64) (*Result, error) {
+	err := s.view(ctx, func(ctx context.Context, r storage.Reader) error {
+		t, err := s.ticket(ctx, r, id)
+		if err == nil {
+			err = s.who.Check(workflow.Examine{Ticket: id}, t, nil)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	m, raw, err := s.mail(ctx, id, version)
 	if err != nil {
 		return nil, err
@@ -274,7 +285,7 @@ func (s *Session) Examine(ctx context.Context, id incident.ID, version uint64) (
 	}
 	var result *Result
 	err = update(ctx, s.desk.store, func(ctx context.Context, tx storage.Tx) error {
-		r := s.desk.newRun(s.actor, s.scope, seed, tx)
+		r := s.newRun(seed, tx)
 		command, err := r.examination(ctx, in, limit, id, version)
 		if err == nil && command != nil {
 			if err = r.all(ctx, []workflow.Command{*command}); err == nil {

@@ -72,11 +72,9 @@ func TestPrefill(t *testing.T) {
 	require.Contains(t, filled.Text, "> Scan from 192.0.2.7")
 	_, err = w.alice.Prefill(ctx, workflow.Open{Kind: incident.KindIncident, From: 99})
 	require.ErrorIs(t, err, storage.ErrNotFound)
-	scoped := newWorld(t, janet, func(c *desk.Config) {
-		c.Scope = func(incident.Actor, []string) *storage.Scope { return &storage.Scope{} }
-	})
-	hidden := scoped.receive("bob@example.org", "Scan", "").Ticket
-	_, err = scoped.alice.Prefill(ctx, workflow.Open{Kind: incident.KindIncident, From: hidden})
+	limited := newWorld(t, janet, scoped)
+	hidden := limited.receive("bob@example.org", "Scan", "").Ticket
+	_, err = limited.eve().Prefill(ctx, workflow.Open{Kind: incident.KindIncident, From: hidden})
 	require.ErrorIs(t, err, storage.ErrNotFound)
 }
 

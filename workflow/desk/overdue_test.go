@@ -15,7 +15,7 @@ func TestOverdueForAMessageIsToldOnce(t *testing.T) {
 	w := newWorld(t, janet)
 	inc := w.incident()
 	report := w.receive("bob@example.org", "Scan", "").Ticket
-	w.do(workflow.Link{Ticket: report, Parent: inc}, workflow.Assign{Ticket: report, To: "handler:alice"}, workflow.Assign{Ticket: inc, To: "handler:alice"})
+	w.do(workflow.Take{Ticket: report}, workflow.Link{Ticket: report, Parent: inc})
 	reply := func() int {
 		w.do(workflow.Reply{Ticket: report, Text: "Thank you."})
 		w.receive("bob@example.org", tagged(report), "")
@@ -31,7 +31,7 @@ func TestOverdueForAMessageIsToldOnce(t *testing.T) {
 	event, _ := w.last(inc, "notified")
 	require.Equal(t, incident.Actor("handler:carol"), event.(incident.Notified).To)
 
-	w.do(workflow.Assign{Ticket: inc, To: "handler:alice"}, workflow.Reply{Ticket: report, Text: "Thank you."}, workflow.Edit{Ticket: inc, Due: hours(w, 2)})
+	w.do(workflow.Steal{Ticket: inc}, workflow.Reply{Ticket: report, Text: "Thank you."}, workflow.Edit{Ticket: inc, Due: hours(w, 2)})
 	before := w.count(inc, "notified")
 	w.now = *hours(w, 3)
 	w.sweep()

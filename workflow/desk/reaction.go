@@ -101,7 +101,7 @@ func (d *Desk) exportTo(ctx context.Context, e workflow.ExportReaction) attempte
 	if d.config.Exports == nil {
 		return failure("this desk has no place for exported lists", nil)
 	}
-	all := &Session{desk: d, actor: incident.System}
+	all := d.As(incident.System)
 	var written []byte
 	for tries := 0; ; tries++ {
 		out, err := all.Export(ctx, e.List)

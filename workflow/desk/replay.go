@@ -13,11 +13,11 @@ import (
 // RuleAnswer is what a rule said to a record.
 type RuleAnswer struct {
 	Rule     string             `json:"rule"`
-	Woken    bool               `json:"woken"` // the rule looks at records of this type
-	Fired    bool               `json:"fired"` // it wanted or proposed something
-	Commands []workflow.Command `json:"-"`     // that it wanted; without those about tickets that the actor may not see
-	Offers   []workflow.Command `json:"-"`     // that it proposed; the same
-	Why      string             `json:"why,omitempty"`
+	Woken    bool               `json:"woken"`         // the rule looks at records of this type
+	Fired    bool               `json:"fired"`         // it wanted or proposed something
+	Commands []workflow.Command `json:"-"`             // that it wanted; without those about tickets that the actor may not see
+	Offers   []workflow.Command `json:"-"`             // that it proposed; the same
+	Why      string             `json:"why,omitempty"` // unless it names a ticket that the actor may not see
 }
 
 // Replay says what every rule of the policy then in force said to a record: it
@@ -30,7 +30,8 @@ type RuleAnswer struct {
 // another version of the policy are asked by the policy that Config.PolicyVersion
 // returns.
 //
-// Errors: [*workflow.NoTicketError], [ErrNoRecord], those of the store and of
+// Errors: [*workflow.NoTicketError], [ErrNoRecord] (also for a record that
+// [Session.History] leaves out), those of the store and of
 // Config.PolicyVersion.
 func (s *Session) Replay(ctx context.Context, id incident.ID, version uint64) (answers []RuleAnswer, err error) {
 	var of uint32
@@ -39,6 +40,9 @@ func (s *Session) Replay(ctx context.Context, id incident.ID, version uint64) (a
 			return err
 		}
 		records, err := r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{id}, Versions: []uint64{version}})
+		if err == nil {
+			records, _, err = s.sight(r).records(ctx, records)
+		}
 		if err == nil && len(records) == 0 {
 			err = ErrNoRecord
 		}
@@ -58,8 +62,15 @@ func (s *Session) Replay(ctx context.Context, id incident.ID, version uint64) (a
 		if answers, err = s.desk.replay(ctx, r, policy, id, version); err != nil {
 			return err
 		}
-		now := s.desk.newRun(s.actor, s.scope, [32]byte{}, r)
+		now := s.newRun([32]byte{}, r)
 		for i, answer := range answers {
+			hidden, err := now.sight().hidesText(ctx, answer.Why)
+			if err != nil {
+				return err
+			}
+			if hidden {
+				answers[i].Why = unseenTicket
+			}
 			if answers[i].Commands, err = now.shown(ctx, answer.Commands); err != nil {
 				return err
 			}

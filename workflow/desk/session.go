@@ -14,22 +14,24 @@ import (
 )
 
 // Session acts for one person. Make one with [Desk.As]; it is cheap and safe for
-// concurrent use. A ticket that the actor may not see does not exist for it.
+// concurrent use. A ticket that the actor may not see does not exist for it: nothing
+// that a session returns names one, and what was left out for that is counted.
 type Session struct {
 	desk  *Desk
-	actor incident.Actor
-	scope *storage.Scope
+	who   workflow.Who
+	scope *storage.Scope // what may be seen; nil: everything
 }
 
-// As returns a session for an actor, who is a member of groups. The library has
-// no log-in: the program says who it is.
+// As returns a session for an actor, who is a member of groups, with what the
+// policy's [workflow.Rights] give them. The library has no log-in: the program says
+// who it is.
 func (d *Desk) As(actor incident.Actor, groups ...string) *Session {
-	s := &Session{desk: d, actor: actor}
-	if d.config.Scope != nil {
-		s.scope = d.config.Scope(actor, groups)
-	}
-	return s
+	who := d.config.Policy.Who(actor, groups...)
+	return &Session{desk: d, who: who, scope: scopeOf(who)}
 }
+
+// Who returns the actor of the session and what the policy permits.
+func (s *Session) Who() workflow.Who { return s.who }
 
 // Result is what a list of commands did, as far as the actor may see it: the
 // tickets that the commands name, and those that it could read.
@@ -37,6 +39,7 @@ type Result struct {
 	Opened  []incident.ID     `json:"opened,omitempty"` // by the commands themselves, in order: $1, $2 ...
 	Tickets []incident.Ticket `json:"tickets"`          // every ticket that changed, as it is now, by ID
 	Records []incident.Record `json:"records"`          // in order; without Seq, which the feed has
+	Hidden  int               `json:"hidden,omitempty"` // records that are left out
 
 	// Offers are commands that rules propose, for a person to give or not: a notice
 	// to those whom a block affects. They are made for the state after the Do.
@@ -64,7 +67,7 @@ var ErrNoCommand = errors.New("desk: there is no command to do")
 // one opens, by [incident.Nth]. A command that asks for what already is does
 // nothing and is no error.
 //
-// Errors: those of [workflow.Policy.Decide], [*UnsealedError], [*VetoError], [*ReplacementError],
+// Errors: [*workflow.RightsError], those of [workflow.Policy.Decide], [*UnsealedError], [*VetoError], [*ReplacementError],
 // [*workflow.LoopError],
 // [*workflow.NoTicketError] for a ticket that does not exist or that the actor may not see (it
 // is also storage.ErrNotFound), errors of the store. After storage.ErrConflict
@@ -73,7 +76,7 @@ func (s *Session) Do(ctx context.Context, commands ...workflow.Command) (*Result
 	if err := given(commands); err != nil {
 		return nil, err
 	}
-	return s.desk.do(ctx, s.actor, s.scope, commands)
+	return s.desk.do(ctx, s.who.Actor, s, commands)
 }
 
 // DoTx runs commands as Do does, inside a transaction of the caller: that of
@@ -92,7 +95,7 @@ func (s *Session) DoTx(ctx context.Context, tx storage.Tx, commands ...workflow.
 	if err != nil {
 		return nil, err
 	}
-	return s.desk.newRun(s.actor, s.scope, seed, tx).write(ctx, tx, commands)
+	return s.newRun(seed, tx).write(ctx, tx, commands)
 }
 
 // write runs commands and flushes them to tx.
@@ -109,7 +112,7 @@ func (r *run) flush(ctx context.Context, tx storage.Tx) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.result(changes), nil
+	return r.result(ctx, changes)
 }
 
 // Announce runs the after hooks for what [Session.DoTx] has done, once: call it
@@ -133,13 +136,15 @@ func (s *Session) Preview(ctx context.Context, commands ...workflow.Command) (*R
 	}
 	var result *Result
 	err = s.desk.store.View(ctx, func(ctx context.Context, r storage.Reader) error {
-		run := s.desk.newRun(s.actor, s.scope, seed, r)
+		run := s.newRun(seed, r)
 		if err := run.all(ctx, commands); err != nil {
 			return err
 		}
-		result = run.result(run.draft.Changes())
-		result.calls, result.written = nil, nil
-		return nil
+		var err error
+		if result, err = run.result(ctx, run.draft.Changes()); err == nil {
+			result.calls, result.written = nil, nil
+		}
+		return err
 	})
 	return result, err
 }
@@ -165,8 +170,9 @@ const (
 	conflictWait  = 3 * time.Second
 )
 
-// do runs commands in one update, and the after hooks when it is committed.
-func (d *Desk) do(ctx context.Context, by incident.Actor, scope *storage.Scope, commands []workflow.Command) (*Result, error) {
+// do runs commands in one update, and the after hooks when it is committed; for the
+// desk itself without a session.
+func (d *Desk) do(ctx context.Context, by incident.Actor, session *Session, commands []workflow.Command) (*Result, error) {
 	seed, err := d.seed()
 	if err != nil {
 		return nil, err
@@ -174,7 +180,7 @@ func (d *Desk) do(ctx context.Context, by incident.Actor, scope *storage.Scope, 
 	var result *Result
 	err = update(ctx, d.store, func(ctx context.Context, tx storage.Tx) error {
 		var err error
-		result, err = d.newRun(by, scope, seed, tx).write(ctx, tx, commands)
+		result, err = d.newRun(by, session, seed, tx).write(ctx, tx, commands)
 		return err
 	})
 	if err != nil {
@@ -195,7 +201,8 @@ func update(ctx context.Context, store storage.Store, fn func(context.Context, s
 	}
 }
 
-func (r *run) result(changes storage.Changes) *Result {
+// result is what the actor may see of what was done.
+func (r *run) result(ctx context.Context, changes storage.Changes) (*Result, error) {
 	hidden := map[incident.ID]bool{}
 	for _, t := range changes.Tickets {
 		hidden[t.ID] = !r.visible(t) && !slices.ContainsFunc(r.calls, func(call CommandCall) bool {
@@ -211,15 +218,16 @@ func (r *run) result(changes storage.Changes) *Result {
 		}
 	}
 	written := changes.Records
-	changes.Records = slices.Clone(written)
-	return &Result{
-		calls: r.calls, written: written,
-		Opened:  r.opened,
-		Offers:  r.offers,
-		AtWork:  others,
-		Tickets: slices.DeleteFunc(changes.Tickets, func(t incident.Ticket) bool { return hidden[t.ID] }),
-		Records: slices.DeleteFunc(changes.Records, func(record incident.Record) bool { return hidden[record.Ticket] }),
+	result := &Result{calls: r.calls, written: written, Opened: r.opened, Offers: r.offers, AtWork: others}
+	sight := r.sight()
+	result.Tickets = slices.DeleteFunc(changes.Tickets, func(t incident.Ticket) bool { return hidden[t.ID] })
+	if err := sight.tickets(ctx, result.Tickets); err != nil {
+		return nil, err
 	}
+	var err error
+	result.Records, _, err = sight.records(ctx, slices.DeleteFunc(slices.Clone(written), func(record incident.Record) bool { return hidden[record.Ticket] }))
+	result.Hidden = len(written) - len(result.Records)
+	return result, err
 }
 
 // announce runs the after hooks.
@@ -244,11 +252,15 @@ func (s *Session) view(ctx context.Context, fn func(context.Context, storage.Rea
 // Ticket returns a ticket, or a [*workflow.NoTicketError].
 func (s *Session) Ticket(ctx context.Context, id incident.ID) (t incident.Ticket, err error) {
 	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
-		t, err = s.ticket(ctx, r, id)
+		if t, err = s.ticket(ctx, r, id); err == nil {
+			t, err = s.sight(r).ticket(ctx, t)
+		}
 		return err
 	})
 	return t, err
 }
+
+// ticket reads a ticket that the actor may see, with all that it names.
 
 func (s *Session) ticket(ctx context.Context, r storage.Reader, id incident.ID) (incident.Ticket, error) {
 	t, err := r.Ticket(ctx, id)
@@ -261,26 +273,62 @@ func (s *Session) ticket(ctx context.Context, r storage.Reader, id incident.ID) 
 // Find returns the tickets that a query describes, as far as the actor may see
 // them: the session's scope replaces that of the query.
 func (s *Session) Find(ctx context.Context, q storage.Query) (found []incident.Ticket, err error) {
-	if s.scope != nil {
-		q.Scope = s.scope
-	}
 	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
-		found, err = r.Find(ctx, q)
+		found, err = s.find(ctx, r, q)
 		return err
 	})
 	return found, err
 }
 
-// History returns the records of a ticket, oldest first.
-func (s *Session) History(ctx context.Context, id incident.ID) (records []incident.Record, err error) {
+// find asks for tickets as the actor sees them.
+func (s *Session) find(ctx context.Context, r storage.Reader, q storage.Query) ([]incident.Ticket, error) {
+	q, err := s.within(ctx, r, q)
+	if err != nil {
+		return nil, err
+	}
+	found, err := r.Find(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return found, s.sight(r).tickets(ctx, found)
+}
+
+// within limits a query to what the actor may see. A ticket that does not exist for
+// the actor has no children.
+func (s *Session) within(ctx context.Context, r storage.Reader, q storage.Query) (storage.Query, error) {
+	if s.scope == nil {
+		return q, nil
+	}
+	q.Scope = s.scope
+	hidden, err := s.sight(r).hides(ctx, []incident.ID{q.Parent})
+	if hidden {
+		q.Scope = &storage.Scope{}
+	}
+	return q, err
+}
+
+// History is the history of a ticket, as far as the actor may see it: records that
+// name other tickets which he may not see, or that such a ticket caused, are left
+// out.
+type History struct {
+	Records []incident.Record `json:"records"` // oldest first
+	Hidden  int               `json:"hidden,omitempty"`
+}
+
+// History returns the records of a ticket. The error is a
+// [*workflow.NoTicketError], or the store's.
+func (s *Session) History(ctx context.Context, id incident.ID) (history History, err error) {
 	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
 		if _, err := s.ticket(ctx, r, id); err != nil {
 			return err
 		}
-		records, err = r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{id}})
+		records, err := r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{id}})
+		if err == nil {
+			history.Records, history.Hidden, err = s.sight(r).records(ctx, records)
+		}
 		return err
 	})
-	return records, err
+	return history, err
 }
 
 // Outgoing returns the rows of the outbox that belong to a ticket: mail and reactions.

@@ -71,6 +71,13 @@ func (s *Session) Promise(ctx context.Context, id incident.ID) (*Promised, error
 				e.DueBy = fmt.Sprintf("ticket %s", set.Child)
 			}
 		}
+		if err != nil {
+			return err
+		}
+		hidden, err := s.sight(r).hidesText(ctx, e.DueBy)
+		if hidden {
+			e.DueBy = "a ticket that you may not see"
+		}
 		return err
 	})
 	return e, err

@@ -53,6 +53,7 @@
 // # Steps
 //
 //	policy NAME                  first, see Config.Policies
+//	actor WHO groups=GROUP       is a member of groups from now on: duty-team:EDUNET
 //	at TIME, after DURATION      moves time forward: 2026-03-02T09:00Z, 90s, 2h, 3d
 //	WHO COMMAND ARGUMENTS        any command of workflow.Commands; arguments that it must
 //	                             have need no names: "alice link $report $inc"

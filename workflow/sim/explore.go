@@ -267,7 +267,7 @@ func (t *trial) step(ctx context.Context, s Step) (o outcome, failed *violation,
 // refusal reports whether an error says no, rather than that something is wrong.
 func refusal(err error) bool {
 	return errors.Is(err, errNoName) || is[argErrors](err) || is[*workflow.TransitionError](err) || is[*workflow.TakenError](err) ||
-		is[*workflow.RefusedError](err) || is[*workflow.ArgumentError](err) || is[*workflow.NoTicketError](err) || is[*workflow.MissingError](err) || is[*workflow.ChangedError](err) || is[*desk.VetoError](err)
+		is[*workflow.RefusedError](err) || is[*workflow.ArgumentError](err) || is[*workflow.NoTicketError](err) || is[*workflow.MissingError](err) || is[*workflow.ChangedError](err) || is[*workflow.RightsError](err) || is[*desk.VetoError](err)
 }
 
 func is[E error](err error) bool {

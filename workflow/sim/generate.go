@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -46,6 +47,10 @@ func (g *generator) next(most int) (s Step, ok bool) {
 		s = Step{By: g.handler()}
 		s.Calls = []Call{g.command(s.By, "")}
 	}
+	if s.By != "" {
+		s.Calls = g.owning(s.By, s.Calls)
+		s.Block = s.Block || len(s.Calls) > 1
+	}
 	g.done++
 	g.steps = append(g.steps, s)
 	return s, true
@@ -53,6 +58,33 @@ func (g *generator) next(most int) (s Step, ok bool) {
 
 func call(by, name string, args ...Arg) Step {
 	return Step{By: by, Calls: []Call{{Name: name, Args: args}}}
+}
+
+// owning puts in front of calls that only the owner of a ticket may make what makes
+// somebody the owner, but now and then not.
+func (g *generator) owning(by string, calls []Call) (list []Call) {
+	who := g.policy.Who(actor(by))
+	for _, c := range calls {
+		command, errs := g.player.encoder().command(c, nil)
+		if errs == nil && g.IntN(10) > 0 {
+			t := g.checker.tickets[command.Target()]
+			var others []incident.Ticket
+			for _, id := range workflow.Concerned(t, command) {
+				others = append(others, g.checker.tickets[id])
+			}
+			var refused *workflow.RightsError
+			if errors.As(who.Check(command, t, others), &refused) {
+				for _, offer := range refused.Offers {
+					if offer.Target() == 0 {
+						continue // it does not exist
+					}
+					list = append(list, Call{Name: offer.Name(), Args: []Arg{{Values: []string{g.ref(offer.Target())}}}})
+				}
+			}
+		}
+		list = append(list, c)
+	}
+	return list
 }
 
 func (g *generator) handler() string { return pick(g, "alice", "bob", "carol") }

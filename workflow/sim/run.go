@@ -66,11 +66,12 @@ type player struct {
 	w      *World
 	names  map[string]incident.ID
 	called map[incident.ID]string // first name of each ticket
+	groups map[incident.Actor][]string
 	mails  int
 }
 
 func newPlayer(w *World) *player {
-	return &player{w: w, names: map[string]incident.ID{}, called: map[incident.ID]string{}}
+	return &player{w: w, names: map[string]incident.ID{}, called: map[incident.ID]string{}, groups: map[incident.Actor][]string{}}
 }
 
 // outcome is what came of a step.
@@ -150,7 +151,7 @@ func (p *player) do(ctx context.Context, s Step) (o outcome) {
 			opens = append(opens, c.Opens)
 		}
 	}
-	session := p.w.As(actor(s.By))
+	session := p.session(s)
 	var results []desk.BulkResult
 	if s.Bulk {
 		results = session.Bulk(ctx, commands...)

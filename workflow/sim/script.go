@@ -35,8 +35,9 @@ type Step struct {
 	last int // its last line that is not trace
 }
 
-// Call is a word with its arguments: a command, or one of the words "policy",
-// "at", "after", "mail", "sweep", "react", "file", "show", "read", "list", "topics", "explain", "expect".
+// Call is a word with its arguments: a command, or one of the words "policy", "actor",
+// "at", "after", "mail", "sweep", "react", "file", "show", "read", "list", "topics", "explain",
+// "expect".
 type Call struct {
 	Name   string
 	Args   []Arg

@@ -26,6 +26,10 @@ type (
 	policyWord struct {
 		Name string `json:"name"`
 	}
+	actorWord struct {
+		Who    incident.Actor `json:"who"`
+		Groups []string       `json:"groups"`
+	}
 	atWord struct {
 		Time time.Time `json:"time"`
 	}
@@ -63,7 +67,7 @@ type listName string
 
 func words() map[string]word {
 	return map[string]word{
-		"policy": policyWord{}, "at": atWord{}, "after": afterWord{}, "sweep": sweepWord{}, "react": reactWord{}, "file": fileWord{}, "mail": mailWord{},
+		"policy": policyWord{}, "actor": actorWord{}, "at": atWord{}, "after": afterWord{}, "sweep": sweepWord{}, "react": reactWord{}, "file": fileWord{}, "mail": mailWord{},
 		"show": showWord{}, "read": readWord{}, "list": listWord{}, "topics": topicsWord{}, "explain": explainWord{}, "expect": expectWord{},
 	}
 }
@@ -186,9 +190,16 @@ func (w fileWord) play(_ context.Context, p *player, _ Step) (o outcome, err err
 	return outcome{lines: strings.Split(strings.TrimRight(text, "\n"), "\n")}, nil
 }
 
-// session is what the person of a step may see; without one, everything.
+func (w actorWord) play(_ context.Context, p *player, _ Step) (outcome, error) {
+	p.groups[w.Who] = w.Groups
+	return outcome{silent: true}, nil
+}
+
+// session is that of the person of a step; without one, of the desk itself, which
+// sees everything.
 func (p *player) session(s Step) *desk.Session {
-	return p.w.As(actor(cmp.Or(s.By, string(incident.System))))
+	who := actor(cmp.Or(s.By, string(incident.System)))
+	return p.w.As(who, p.groups[who]...)
 }
 
 func (w showWord) play(ctx context.Context, p *player, s Step) (o outcome, err error) {
@@ -208,7 +219,7 @@ func (w expectWord) play(ctx context.Context, p *player, s Step) (outcome, error
 func (w readWord) play(ctx context.Context, p *player, s Step) (o outcome, err error) {
 	session := p.session(s)
 	history, err := session.History(ctx, w.Ticket)
-	for _, record := range slices.Backward(history) {
+	for _, record := range slices.Backward(history.Records) {
 		if len(record.Blobs) == 0 {
 			continue
 		}
