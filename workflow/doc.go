@@ -16,7 +16,7 @@
 //
 // A policy holds the lifecycles of the four kinds, what closing an incident does to
 // its children, fields and what is mandatory, and the rules with their parameters,
-// in order. The documents in presets/ show every key. [Lint] finds what is wrong
+// in order; and who may do all that ([Rights], asked through [Policy.Who]). The documents in presets/ show every key. [Lint] finds what is wrong
 // with one, [Graph] draws its lifecycles, [Diff] compares two.
 //
 // [Reaction] binds records to what is done outside once they are committed: mail, lists

@@ -162,9 +162,9 @@ func (r Rights) faults(p *Policy, wrong wrong) {
 }
 
 func (m Permission) faults(p *Policy, role, here string, wrong wrong) {
-	for _, kind := range m.Kinds {
+	for i, kind := range m.Kinds {
 		if !slices.Contains(incident.Kinds(), kind) {
-			wrong(at(here, "kinds", kind), "lets %q work on %q: allowed are report, incident, investigation, block", role, kind)
+			wrong(at(here, "kinds", i), "lets %q work on %q: allowed are report, incident, investigation, block", role, kind)
 		}
 	}
 	for _, named := range []struct {

@@ -323,6 +323,58 @@ func TestALongThreadIsNotReadWhole(t *testing.T) {
 	require.Equal(t, 3, read, "records read for an edit that is based on the version three records before")
 }
 
+// asking counts questions to a store, and what comes back.
+type asking struct {
+	storage.Reader
+	count *int
+}
+
+func (a asking) Ticket(ctx context.Context, id incident.ID) (incident.Ticket, error) {
+	*a.count++
+	return a.Reader.Ticket(ctx, id)
+}
+
+func (a asking) Find(ctx context.Context, q storage.Query) ([]incident.Ticket, error) {
+	found, err := a.Reader.Find(ctx, q)
+	*a.count += 1 + len(found)
+	return found, err
+}
+
+func (a asking) History(ctx context.Context, q storage.HistoryQuery) ([]incident.Record, error) {
+	records, err := a.Reader.History(ctx, q)
+	*a.count += 1 + len(records)
+	return records, err
+}
+
+// Rights cost a look at the tickets that are named, however many there are; whoever
+// may see everything is not asked for; and a session costs no question at all.
+func TestRightsCostTheSameInAFullStore(t *testing.T) {
+	cost := func(n int, groups ...string) (asked int) {
+		store := crooked{memory.New(), func(r storage.Reader) storage.Reader { return asking{r, &asked} }}
+		w := filledOn(t, store, n, janet)
+		for range 2 { // tickets n+1 to n+4
+			inc := w.do(workflow.Open{Kind: incident.KindIncident, Subject: "Scan", Constituency: "EDUNET", Fields: classified}).Opened[0]
+			w.do(workflow.Open{Kind: incident.KindReport, Constituency: "EDUNET", Parents: []incident.ID{inc, 1}})
+		}
+		asked = 0
+		s := w.desk.As("handler:eve", groups...)
+		require.Zero(t, asked)
+		id := incident.ID(n)
+		_, err := s.Preview(ctx, workflow.Comment{Ticket: id + 2, Text: "x"}, workflow.Steal{Ticket: id + 2}, workflow.Link{Ticket: id + 2, Parent: id + 3})
+		require.NoError(t, err)
+		_, err = s.History(ctx, id+2)
+		require.NoError(t, err)
+		page, err := s.List(ctx, storage.Query{Constituencies: []string{"EDUNET"}}, nil)
+		require.NoError(t, err)
+		require.Len(t, page.Rows, 4)
+		return asked
+	}
+	small, free := cost(20, "duty-team:EDUNET"), cost(20)
+	require.Equal(t, small, cost(2000, "duty-team:EDUNET"))
+	require.Equal(t, free, cost(2000))
+	require.Less(t, small-free, 12, "questions for what may be seen")
+}
+
 // A reply looks for the message that it answers in the history of its ticket.
 func BenchmarkReplyInALongThread(b *testing.B) {
 	for _, messages := range []int{10, 10_000} {

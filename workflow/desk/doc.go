@@ -6,7 +6,7 @@
 //
 //	store := memory.New()
 //	d, err := desk.New(store, desk.Config{Tag: mail.Tag{Name: "A CSIRT"}, From: ...})
-//	alice := d.As("handler:alice")
+//	alice := d.As("handler:alice")    // or, with rights by groups: d.As("handler:eve", "duty-team:EDUNET")
 //	result, err := alice.Do(ctx, workflow.Take{Ticket: 7})
 //	receipt, err := d.Receive(ctx, envelope, raw) // a mail came in
 //
@@ -28,6 +28,20 @@
 // said to a record, [Session.Promise] what a service agreement says, and
 // [Desk.Compliance] how many promises were kept. [Adopt] keeps a policy as a
 // document of the desk; after a change of the agreement call [Desk.Recompute].
+//
+// # Who sees and does what
+//
+// The policy's rights say it, by the groups of [Desk.As]: see [workflow.Rights]. A
+// ticket that somebody may not see does not exist for him: no command, list, count,
+// history, explanation or error names it, and what is left out for that is counted
+// in Hidden. Bodies open only through a ticket that may be seen. [Session.Who] tells
+// what may be done, for menus and forms. Mail, sweeps and rules work for the desk,
+// and are not asked; nor is the actor [incident.System].
+//
+// Not kept from anybody: that there are gaps in the numbers of tickets and records,
+// and what a rule carries over to a ticket, such as the addresses of a report to its
+// incident. What hooks and rules of the program write into errors, reasons and custom
+// events is the program's to watch.
 //
 // # What holds
 //

@@ -243,6 +243,30 @@ func ExampleBeforeCommand() {
 }
 
 // A before hook can refuse anything; nothing is left behind then.
+// The duty team of a constituency sees and does what its role permits; what takes the
+// owner of a ticket is refused with an offer.
+func ExampleDesk_As() {
+	ctx := context.Background()
+	d, _ := newDesk()
+	receive(d, complaint)
+	eve := d.As("handler:eve", "duty-team:EDUNET")
+	_, err := eve.Do(ctx, workflow.Resolve{Ticket: 1})
+	fmt.Println(err)
+
+	alice := d.As("handler:alice")
+	_, err = alice.Do(ctx, workflow.Resolve{Ticket: 1})
+	var refused *workflow.RightsError
+	if errors.As(err, &refused) {
+		fmt.Println(err)
+		_, err = alice.Do(ctx, append(refused.Offers, workflow.Resolve{Ticket: 1})...)
+	}
+	fmt.Println(err)
+	// Output:
+	// workflow: there is no ticket 1: allowed are the numbers of existing tickets
+	// workflow: resolve on ticket 1 is not for you to give: only its owner may, and nobody owns it: take it first
+	// <nil>
+}
+
 func ExampleConfig() {
 	ctx := context.Background()
 	d, err := desk.New(memory.New(), desk.Config{
