@@ -66,13 +66,16 @@ type AfterEvent func(ctx context.Context, record incident.Record)
 // VetoError says that a before hook refused a command or event. Nothing was
 // stored.
 type VetoError struct {
-	Ticket incident.ID
-	What   string // "command take", "event moved"
-	Err    error  // what the hook returned
+	Ticket incident.ID // 0: one that the actor may not see
+	What   string      // "command take", "event moved"
+	Err    error       // what the hook returned
 }
 
 // Error implements error.
 func (e *VetoError) Error() string {
+	if e.Ticket == 0 {
+		return fmt.Sprintf("desk: %s was vetoed: %v", e.What, e.Err)
+	}
 	return fmt.Sprintf("desk: %s on ticket %s was vetoed: %v", e.What, e.Ticket, e.Err)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -39,6 +40,7 @@ const (
 func newLeakWorld(t *testing.T, store storage.Store) *leakWorld {
 	w := &leakWorld{shown: map[string]incident.ID{}, hidden: map[string]incident.ID{}}
 	w.world = newWorldOn(t, store, janet, func(c *desk.Config) {
+		c.Team = append([]desk.Member{{Address: "alice@example.net"}}, c.Team...)
 		c.Recipients = []desk.Recipient{{Address: "edunet@example.net", Constituency: "EDUNET"}, {Address: "govnet@example.net", Constituency: "GOVNET"}}
 	})
 	w.eve = w.desk.As("handler:eve", "duty-team:EDUNET")
@@ -79,6 +81,10 @@ func newLeakWorld(t *testing.T, store storage.Store) *leakWorld {
 	shared := open("shared report", "EDUNET", incident.KindReport, workflow.Open{Parents: []incident.ID{edu, gov}})
 	late := open("late report", "GOVNET", incident.KindReport, workflow.Open{Parents: []incident.ID{edu}})
 	w.do(workflow.Edit{Ticket: late, Due: hours(w.world, 1)}, workflow.Comment{Ticket: late, Text: marker + " comment"})
+	// Alice is told of a report that bob links to her incident.
+	told, err := w.desk.As("handler:bob").Do(ctx, workflow.Open{Kind: incident.KindReport, Subject: marker, Constituency: "GOVNET", Parents: []incident.ID{edu}})
+	require.NoError(t, err)
+	w.hidden["told of"] = told.Opened[0]
 	left := open("left report", "EDUNET", incident.KindReport, workflow.Open{Parents: []incident.ID{gov}})
 	w.do(workflow.Unlink{Ticket: left, Parent: gov})
 	open("child", "EDUNET", incident.KindReport, workflow.Open{Parents: []incident.ID{gov}})
@@ -154,12 +160,13 @@ func (w *leakWorld) tells(what string, asked incident.ID, answers ...any) {
 			text = string(raw)
 		}
 		require.NotContains(w.t, strings.ToLower(text), strings.ToLower(marker), what)
+		numbers := regexp.MustCompile(`\b[0-9]{7}\b`).FindAllString(text, -1) // digests have longer words
 		for name, id := range w.hidden {
 			if id != asked {
-				require.NotContains(w.t, text, id.String(), "%s names the hidden %s", what, name)
+				require.NotContains(w.t, numbers, id.String(), "%s names the hidden %s: %s", what, name, text)
 			}
 		}
-		require.NotContains(w.t, text, (firstLeak - 1).String(), what)
+		require.NotContains(w.t, numbers, (firstLeak - 1).String(), what)
 	}
 }
 
@@ -226,7 +233,6 @@ func readings(s *desk.Session, id incident.ID) map[string]func() []any {
 	list := map[string]func() []any{
 		"ticket":     func() []any { t, err := s.Ticket(ctx, id); return []any{err, t} },
 		"outgoing":   func() []any { rows, err := s.Outgoing(ctx, id); return []any{err, rows} },
-		"body":       func() []any { body, err := s.Body(ctx, id, 2); return []any{err, string(body)} },
 		"attachment": func() []any { body, err := s.Attachment(ctx, id, 2, 1); return []any{err, string(body)} },
 		"promise":    func() []any { p, err := s.Promise(ctx, id); return []any{err, p} },
 		"allowed":    func() []any { a, err := s.Allowed(ctx, id); return []any{err, a} },
@@ -248,6 +254,7 @@ func readings(s *desk.Session, id incident.ID) map[string]func() []any {
 		},
 	}
 	for version := uint64(1); version < 12; version++ {
+		list[fmt.Sprint("body ", version)] = func() []any { body, err := s.Body(ctx, id, version); return []any{err, string(body)} }
 		list[fmt.Sprint("replay ", version)] = func() []any {
 			replayed, err := s.Replay(ctx, id, version)
 			answers := []any{err, replayed}
@@ -364,6 +371,37 @@ func TestNothingIsNamed(t *testing.T) {
 		require.Positive(t, hidden)
 		w.verify()
 	})
+}
+
+// A refusal or veto that comes from a ticket of the others does not say which.
+func TestRefusalsOfOthersTellNothing(t *testing.T) {
+	w := newWorld(t, janet, scoped, func(c *desk.Config) {
+		policy := *c.Policy
+		life := policy.Lifecycles[incident.KindIncident]
+		life.RefuseClosed = true
+		policy.Lifecycles = maps.Clone(policy.Lifecycles)
+		policy.Lifecycles[incident.KindIncident] = life
+		policy.Rules = slices.DeleteFunc(slices.Clone(policy.Rules), func(r workflow.Rule) bool { return r.Name == "reopen-linked-incident" })
+		c.Policy = &policy
+		c.BeforeEvent = []desk.BeforeEvent{func(_ context.Context, _ storage.Reader, call desk.EventCall) error {
+			if call.Ticket.Constituency == "GOVNET" && call.Event.Type() == "moved" {
+				return errors.New("not today")
+			}
+			return nil
+		}}
+	})
+	edu := workflow.Open{Kind: incident.KindIncident, Subject: "x", Constituency: "EDUNET", Fields: classified}
+	first, second := w.do(edu).Opened[0], w.do(edu).Opened[0]
+	hidden := w.do(workflow.Open{Kind: incident.KindReport, Constituency: "GOVNET", Status: "open", Parents: []incident.ID{first}}).Opened[0]
+	_, err := w.eve().Do(ctx, workflow.Resolve{Ticket: first})
+	var veto *desk.VetoError
+	require.ErrorAs(t, err, &veto)
+	require.EqualError(t, err, "desk: event moved was vetoed: not today")
+	w.do(workflow.Resolve{Ticket: second})
+	_, err = w.eve().Do(ctx, workflow.Merge{Ticket: first, Into: second})
+	require.EqualError(t, err, "workflow: merge is refused: it has to do with a ticket that you may not see")
+	_, err = w.alice.Do(ctx, workflow.Merge{Ticket: first, Into: second})
+	require.ErrorContains(t, err, fmt.Sprintf("merge on ticket %s is refused: incident %s is resolved", hidden, second))
 }
 
 // A mail that names a ticket of the others is held just like one that names none.

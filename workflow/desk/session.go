@@ -347,7 +347,8 @@ func (s *Session) Outgoing(ctx context.Context, id incident.ID) (rows []storage.
 var ErrNoBody = errors.New("desk: the record has no body")
 
 // Body returns the body of one record: the raw mail of a message, the text of a
-// comment. Bodies open only through a ticket that the actor may see.
+// comment. Bodies open only through a ticket that the actor may see, and those of
+// records that [Session.History] leaves out only when they were received.
 func (s *Session) Body(ctx context.Context, id incident.ID, version uint64) (body []byte, err error) {
 	return s.blob(ctx, id, version, 0)
 }
@@ -375,10 +376,22 @@ func (s *Session) blob(ctx context.Context, id incident.ID, version uint64, n in
 		if len(records) == 0 || len(records[0].Blobs) <= n {
 			return ErrNoBody
 		}
+		if _, hidden, err := s.sight(r).records(ctx, records); err != nil {
+			return err
+		} else if hidden > 0 && !received(records[0]) {
+			return ErrNoBody // the desk may have written into it why
+		}
 		body, err = s.desk.body(ctx, r, records[0].Blobs[n])
 		return err
 	})
 	return body, err
+}
+
+// received reports whether a record is of a message as its sender wrote it.
+func received(record incident.Record) bool {
+	ev, err := incident.Decode(record)
+	m, ok := ev.(incident.Message)
+	return err == nil && ok && !m.Sent
 }
 
 // body reads a body, whether it lies in the store or in Config.Blobs.

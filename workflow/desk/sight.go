@@ -163,14 +163,25 @@ func (s *sight) refusal(ctx context.Context, err error) error {
 	}
 	var refused *workflow.RefusedError
 	var argument *workflow.ArgumentError
+	var veto *VetoError
 	switch {
 	case errors.As(err, &refused):
-		unseen, failed := s.hidesText(ctx, refused.Why)
+		ids := []incident.ID{refused.Ticket}
+		unseen, failed := s.hides(ctx, append(ids, namedIn(refused.Why)...))
 		if failed != nil {
 			return failed
 		}
 		if unseen {
-			return &workflow.RefusedError{Command: refused.Command, Ticket: refused.Ticket, Why: unseenTicket}
+			ids = slices.DeleteFunc(ids, func(id incident.ID) bool { return !s.known[id] })
+			return &workflow.RefusedError{Command: refused.Command, Ticket: append(ids, 0)[0], Why: unseenTicket}
+		}
+	case errors.As(err, &veto):
+		unseen, failed := s.hides(ctx, []incident.ID{veto.Ticket})
+		if failed != nil {
+			return failed
+		}
+		if unseen {
+			return &VetoError{What: veto.What, Err: veto.Err}
 		}
 	case errors.As(err, &argument):
 		unseen, failed := s.hidesText(ctx, argument.Allowed)
