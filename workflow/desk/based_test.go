@@ -208,8 +208,9 @@ func TestBasedAgainstTwin(t *testing.T) {
 				_, _ = by.Do(ctx, command) // what is refused is no change
 				continue
 			}
-			history, err := by.History(ctx, command.Target())
+			whole, err := by.History(ctx, command.Target())
 			require.NoError(t, err)
+			history := whole.Records
 			version := 1 + random.Intn(len(history))
 			was, is := incident.Fold(history[:version]), incident.Fold(history)
 			free, freely := by.Preview(ctx, command)

@@ -85,15 +85,18 @@ func (e *VetoError) Unwrap() error { return e.Err }
 // ReplacementError says that a before hook returned what cannot take the place of
 // the command or event that it saw. Nothing was stored.
 type ReplacementError struct {
-	Ticket incident.ID
-	What   string // "command take", "event moved"
-	By     string // "command move", "event edited"
-	Why    string // and what is allowed
-	Err    error  // nil, or the error behind Why
+	Ticket incident.ID // 0: one that the actor may not see
+	What   string      // "command take", "event moved"
+	By     string      // "command move", "event edited"
+	Why    string      // and what is allowed
+	Err    error       // nil, or the error behind Why
 }
 
 // Error implements error.
 func (e *ReplacementError) Error() string {
+	if e.Ticket == 0 {
+		return fmt.Sprintf("desk: a hook may not put %s in the place of %s: %s", e.By, e.What, e.Why)
+	}
 	return fmt.Sprintf("desk: a hook may not put %s in the place of %s on ticket %s: %s", e.By, e.What, e.Ticket, e.Why)
 }
 

@@ -89,6 +89,8 @@ func newLeakWorld(t *testing.T, store storage.Store) *leakWorld {
 	w.do(workflow.Unlink{Ticket: left, Parent: gov})
 	open("child", "EDUNET", incident.KindReport, workflow.Open{Parents: []incident.ID{gov}})
 	open("investigation", "EDUNET", incident.KindInvestigation, workflow.Open{Parents: []incident.ID{gov}})
+	elsewhere := open("linked elsewhere since", "EDUNET", incident.KindInvestigation, workflow.Open{Parents: []incident.ID{edu}})
+	w.do(workflow.Link{Ticket: elsewhere, Parent: gov})
 	// A hidden block under an incident that is to be closed, and a closing that another one holds up.
 	second := open("second incident", "EDUNET", incident.KindIncident, workflow.Open{})
 	block := open("block", "GOVNET", incident.KindBlock, workflow.Open{Parents: []incident.ID{second}})
@@ -124,7 +126,7 @@ func newLeakWorld(t *testing.T, store storage.Store) *leakWorld {
 	delivered := letter("delivered", "edunet@example.net", fmt.Sprintf("Re: [A CSIRT #%s]", gov), "held-4@example.org")
 	w.do(workflow.Deliver{Ticket: delivered, To: gov})
 	// What eve owns she may change.
-	for _, id := range []incident.ID{edu, shared, left, second, third, held, takes, parted, w.shown["child"], w.shown["made"], w.shown["investigation"], w.shown["closed by a hidden one"]} {
+	for _, id := range []incident.ID{edu, shared, elsewhere, left, second, third, held, takes, parted, w.shown["child"], w.shown["made"], w.shown["investigation"], w.shown["closed by a hidden one"]} {
 		w.do(workflow.Assign{Ticket: id, To: "handler:eve"})
 	}
 	return w
@@ -182,7 +184,8 @@ func leakCommands(id, other incident.ID) []workflow.Command {
 		workflow.Move{Ticket: id, To: "open"}, workflow.Move{Ticket: id, To: "resolved"}, workflow.Reopen{Ticket: id},
 		workflow.Resolve{Ticket: id}, workflow.Resolve{Ticket: id, Reply: "Done."}, workflow.Resolve{Ticket: id, Reply: "Done.", Children: list}, workflow.Resolve{Ticket: id, Children: list},
 		workflow.Abandon{Ticket: id}, workflow.Reject{Ticket: id}, workflow.Reject{Ticket: id, Steal: true},
-		workflow.Link{Ticket: id, Parent: other}, workflow.Unlink{Ticket: id, Parent: other}, workflow.Merge{Ticket: id, Into: other}, workflow.Unmerge{Ticket: id},
+		workflow.Link{Ticket: id, Parent: other}, workflow.Link{Ticket: id, Parent: other, Based: 1}, workflow.Move{Ticket: id, To: "resolved", Based: 2},
+		workflow.Attend{Ticket: id}, workflow.Unlink{Ticket: id, Parent: other}, workflow.Merge{Ticket: id, Into: other}, workflow.Unmerge{Ticket: id},
 		workflow.Comment{Ticket: id, Text: "x"}, workflow.Edit{Ticket: id, Priority: pointer(3)}, workflow.Edit{Ticket: id, Due: pointer(time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC))},
 		workflow.Edit{Ticket: id, Constituency: pointer("GOVNET")},
 		workflow.Reply{Ticket: id, Text: "x"}, workflow.ReplyAll{Ticket: id, Text: "x"}, workflow.ReplyAll{Ticket: id, Text: "x", Children: list},
@@ -233,6 +236,8 @@ func readings(s *desk.Session, id incident.ID) map[string]func() []any {
 	list := map[string]func() []any{
 		"ticket":     func() []any { t, err := s.Ticket(ctx, id); return []any{err, t} },
 		"outgoing":   func() []any { rows, err := s.Outgoing(ctx, id); return []any{err, rows} },
+		"examine":    func() []any { r, err := s.Examine(ctx, id, 2); return said(r, err) },
+		"opened":     func() []any { o, err := s.Opened(ctx, id, 2); return []any{err, o} },
 		"attachment": func() []any { body, err := s.Attachment(ctx, id, 2, 1); return []any{err, string(body)} },
 		"promise":    func() []any { p, err := s.Promise(ctx, id); return []any{err, p} },
 		"allowed":    func() []any { a, err := s.Allowed(ctx, id); return []any{err, a} },
@@ -383,11 +388,11 @@ func TestRefusalsOfOthersTellNothing(t *testing.T) {
 		policy.Lifecycles[incident.KindIncident] = life
 		policy.Rules = slices.DeleteFunc(slices.Clone(policy.Rules), func(r workflow.Rule) bool { return r.Name == "reopen-linked-incident" })
 		c.Policy = &policy
-		c.BeforeEvent = []desk.BeforeEvent{func(_ context.Context, _ storage.Reader, call desk.EventCall) error {
+		c.BeforeEvent = []desk.BeforeEvent{func(_ context.Context, _ storage.Reader, call desk.EventCall) (incident.Event, error) {
 			if call.Ticket.Constituency == "GOVNET" && call.Event.Type() == "moved" {
-				return errors.New("not today")
+				return nil, errors.New("not today")
 			}
-			return nil
+			return call.Event, nil
 		}}
 	})
 	edu := workflow.Open{Kind: incident.KindIncident, Subject: "x", Constituency: "EDUNET", Fields: classified}

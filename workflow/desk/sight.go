@@ -161,38 +161,56 @@ func (s *sight) refusal(ctx context.Context, err error) error {
 	if s == nil {
 		return err
 	}
+	var veto *VetoError
+	var replaced *ReplacementError
 	var refused *workflow.RefusedError
 	var argument *workflow.ArgumentError
-	var veto *VetoError
+	var changed *workflow.ChangedError
+	var names []incident.ID
+	var ticket incident.ID
 	switch {
-	case errors.As(err, &refused):
-		ids := []incident.ID{refused.Ticket}
-		unseen, failed := s.hides(ctx, append(ids, namedIn(refused.Why)...))
-		if failed != nil {
-			return failed
-		}
-		if unseen {
-			ids = slices.DeleteFunc(ids, func(id incident.ID) bool { return !s.known[id] })
-			return &workflow.RefusedError{Command: refused.Command, Ticket: append(ids, 0)[0], Why: unseenTicket}
-		}
 	case errors.As(err, &veto):
-		unseen, failed := s.hides(ctx, []incident.ID{veto.Ticket})
-		if failed != nil {
-			return failed
-		}
-		if unseen {
-			return &VetoError{What: veto.What, Err: veto.Err}
-		}
+		ticket = veto.Ticket
+	case errors.As(err, &replaced):
+		ticket = replaced.Ticket
+	case errors.As(err, &refused):
+		ticket, names = refused.Ticket, namedIn(refused.Why)
 	case errors.As(err, &argument):
-		unseen, failed := s.hidesText(ctx, argument.Allowed)
-		if failed != nil {
-			return failed
-		}
-		if unseen {
-			return &workflow.ArgumentError{Command: argument.Command, Argument: argument.Argument, Value: argument.Value, Allowed: "another one: " + unseenTicket}
+		names = namedIn(argument.Allowed)
+	case errors.As(err, &changed):
+		for _, c := range changed.Changes {
+			if c.Part == "parents" {
+				names = append(names, namedIn(c.From, c.To)...)
+			}
 		}
 	}
-	return err
+	unseen, failed := s.hides(ctx, append(names, ticket))
+	switch {
+	case failed != nil:
+		return failed
+	case !unseen:
+		return err
+	case !s.known[ticket]:
+		ticket = 0
+	}
+	switch {
+	case veto != nil:
+		return &VetoError{ticket, veto.What, veto.Err}
+	case replaced != nil:
+		return &ReplacementError{ticket, replaced.What, replaced.By, replaced.Why, replaced.Err}
+	case refused != nil:
+		return &workflow.RefusedError{Command: refused.Command, Ticket: ticket, Why: unseenTicket}
+	case argument != nil:
+		return &workflow.ArgumentError{Command: argument.Command, Argument: argument.Argument, Value: argument.Value, Allowed: "another one: " + unseenTicket}
+	}
+	discreet := *changed
+	discreet.Changes = slices.Clone(changed.Changes)
+	for i, c := range changed.Changes {
+		if c.Part == "parents" {
+			discreet.Changes[i].From, discreet.Changes[i].To = "what you may not see", "what you may not see"
+		}
+	}
+	return &discreet
 }
 
 // nowhere is a ticket that nobody sees: it stands for one that a record may name.
