@@ -37,7 +37,7 @@ func feed(c *call, flags *flag.FlagSet) action {
 	maybe(flags, "after", "begin behind the record with this `number` in the feed; default: at the beginning", &p.after, func(s string) (uint64, error) {
 		n, err := strconv.ParseUint(s, 10, 63)
 		if err != nil {
-			err = fmt.Errorf("%q is no number of a record: allowed are 0, 1, 2 ...", s)
+			err = fmt.Errorf("%q is no number of a record: allowed are 0 and whole numbers above", s)
 		}
 		return n, err
 	})

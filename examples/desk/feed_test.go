@@ -110,8 +110,8 @@ func TestFeedRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"--after", "-1"}, exitUsage, "allowed are 0, 1, 2 ..."},
-		{[]string{"--after", "9223372036854775808"}, exitUsage, "allowed are 0, 1, 2 ..."},
+		{[]string{"--after", "-1"}, exitUsage, "allowed are 0 and whole numbers above"},
+		{[]string{"--after", "9223372036854775808"}, exitUsage, "allowed are 0 and whole numbers above"},
 		{[]string{"--types", "opend"}, exitUsage, "there is no event \"opend\": allowed are adopted, attended, breached"},
 		{[]string{"--types", ""}, exitUsage, "there is no event"},
 		{[]string{"--limit", "-1"}, exitUsage, "allowed is 1 or more"},

@@ -69,8 +69,6 @@ func told(call desk.CommandCall) string {
 	return fmt.Sprintf("%s %s %s", call.By, call.Command.Name(), text)
 }
 
-func (h *hooked) forget() { *h = hooked{command: h.command, event: h.event} }
-
 const mailOfBob = "From: bob@example.org\r\nTo: csirt@example.net\r\nSubject: %s\r\nMessage-ID: <%d@example.org>\r\n\r\n192.0.2.7 scans.\r\n"
 
 // A command from every source goes on as the first hook returns it: it is what the
