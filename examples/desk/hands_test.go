@@ -26,7 +26,7 @@ func TestBasedOn(t *testing.T) {
 	b.ok("resolve", "3", "--based", "3")
 	require.Contains(t, b.refused(exitRefused, "move", "3", "open", "--based", "3"), `status "open" -> "resolved"`)
 	b.ok("assign", "3", "--to", "bob", "--based", "3")
-	_, said, code := b.try(nil, "assign", "3", "--to", "carol", "--based", "3")
+	_, said, code := b.try(nil, "assign", "3", "--to", "carol", "--based", "3", "--group", "manager")
 	require.Equal(t, exitRefused, code)
 	require.Contains(t, said, `#3 is left as it is: assign on ticket 3 is refused`)
 	require.Contains(t, said, `owner "handler:alice" -> "handler:bob"`)
@@ -55,11 +55,11 @@ func TestAttend(t *testing.T) {
 // A manager gives work away, each ticket by itself.
 func TestAssignInBulk(t *testing.T) {
 	b := newWork(t)
-	out, said, code := b.try(nil, "assign", "1", "99", "3", "--to", "bob", "--as", "carol", "--preview")
+	out, said, code := b.try(nil, "assign", "1", "99", "3", "--to", "bob", "--as", "carol", "--group", "manager", "--preview")
 	require.Equal(t, exitRefused, code)
 	require.Contains(t, out, "preview, nothing is stored")
 	require.Contains(t, said, "#99 is left as it is: there is no ticket 99")
-	out, said, code = b.try(nil, "assign", "1", "99", "3", "--to", "bob", "--as", "carol")
+	out, said, code = b.try(nil, "assign", "1", "99", "3", "--to", "bob", "--as", "carol", "--group", "manager")
 	require.Equal(t, exitRefused, code)
 	require.Contains(t, out, "#1.3 owner nobody -> handler:bob\n")
 	require.Contains(t, out, "#3.4 owner handler:alice -> handler:bob\n")

@@ -385,50 +385,6 @@ func (r *run) react(ctx context.Context, changes []workflow.Change) error {
 	return nil
 }
 
-// offered leaves out the commands that the actor may not give.
-func (r *run) offered(ctx context.Context, commands []workflow.Command) (list []workflow.Command, err error) {
-	if r.session == nil {
-		return commands, nil
-	}
-	for _, c := range commands {
-		t := incident.Ticket{}
-		if id := c.Target(); id != incident.Desk {
-			if t, err = r.draft.Ticket(ctx, id); err != nil {
-				return nil, err
-			}
-		}
-		err := r.authorize(ctx, c, t)
-		switch err.(type) {
-		case nil:
-			list = append(list, c)
-		case *workflow.RightsError, *workflow.NoTicketError, *workflow.RefusedError:
-		default:
-			return nil, err
-		}
-	}
-	return r.shown(ctx, list)
-}
-
-// shown leaves out the commands that name tickets which the actor may not see.
-func (r *run) shown(ctx context.Context, commands []workflow.Command) (list []workflow.Command, err error) {
-	for _, c := range commands {
-		ids := r.concerned(incident.Ticket{}, c)
-		if id := c.Target(); id != incident.Desk {
-			ids = append(ids, id)
-		}
-		err := r.checkVisible(ctx, incident.Ticket{}, c, ids)
-		var hidden *workflow.NoTicketError
-		if errors.As(err, &hidden) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, c)
-	}
-	return list, nil
-}
-
 func (r *run) test(ctx context.Context, rule workflow.Rule, ch workflow.Change) (verdict workflow.Verdict, err error) {
 	defer catchUnasked(&err)
 	facts, err := r.gather(ctx, rule.Asks(r.policy, ch))

@@ -377,7 +377,7 @@ func TestReplacementsSmuggleNothing(t *testing.T) {
 			saw := &hooked{command: replace}
 			w := newWorldOn(t, w.store, scoped, saw.config)
 			before := w.snapshot()
-			_, err := w.desk.As("handler:eve").Do(ctx, workflow.Comment{Ticket: shown, Text: "x"}, workflow.Open{Kind: incident.KindReport}, workflow.Move{Ticket: inc, To: "abandoned"})
+			_, err := w.eve().Do(ctx, workflow.Comment{Ticket: shown, Text: "x"}, workflow.Open{Kind: incident.KindReport, Constituency: "EDUNET"}, workflow.Move{Ticket: inc, To: "abandoned"})
 			var none *workflow.NoTicketError
 			require.ErrorAs(t, err, &none)
 			require.Equal(t, hidden, none.Ticket)

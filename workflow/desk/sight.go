@@ -233,6 +233,8 @@ func namedBy(record incident.Record) []incident.ID {
 		texts = append(append(texts, ev.Content.Why...), ev.Content.Findings...)
 	case incident.Skipped:
 		texts = append(texts, ev.Why)
+	case incident.Reacted:
+		texts = append(texts, ev.Why)
 	case incident.Notified:
 		texts = append(texts, ev.About)
 	case incident.Held:
