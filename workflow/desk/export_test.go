@@ -81,7 +81,7 @@ func TestExport(t *testing.T) {
 			}
 		}
 		e := blockedOnes()
-		seen, err := w.desk.As("handler:eve").Export(ctx, e)
+		seen, err := w.eve().Export(ctx, e)
 		require.NoError(t, err)
 		e.Constituencies = []string{"EDUNET"}
 		own, err := w.alice.Export(ctx, e)
