@@ -94,8 +94,8 @@ func (p *Policy) Who(actor incident.Actor, groups ...string) Who {
 		groups = []string{p.Rights.Default}
 	}
 	for _, group := range groups {
-		name, constituency, named := strings.Cut(group, ":")
-		role, ok := p.Rights.role(strings.TrimSpace(name))
+		_, constituency, named := strings.Cut(group, ":")
+		role, ok := p.Rights.Role(group)
 		if !ok || actor != incident.Correspondent && role.Name == string(incident.Correspondent) {
 			continue
 		}
@@ -119,7 +119,10 @@ func (p *Policy) Who(actor incident.Actor, groups ...string) Who {
 	return w
 }
 
-func (r Rights) role(group string) (Role, bool) {
+// Role returns the role that a group gives; false: it gives none.
+func (r Rights) Role(group string) (Role, bool) {
+	group, _, _ = strings.Cut(group, ":")
+	group = strings.TrimSpace(group)
 	i := slices.IndexFunc(r.Roles, func(role Role) bool {
 		return slices.ContainsFunc(append([]string{role.Name}, role.Groups...), func(name string) bool { return group != "" && strings.EqualFold(name, group) })
 	})

@@ -152,7 +152,7 @@ func (r Rights) faults(p *Policy, wrong wrong) {
 			return slices.Contains([]string{See, Open{}.Name(), Take{}.Name(), Steal{}.Name()}, name) // who must not be the owner yet
 		}))
 	}
-	if _, ok := r.role(r.Default); !ok && r.Default != "" {
+	if _, ok := r.Role(r.Default); !ok && r.Default != "" {
 		var names []string
 		for _, role := range r.Roles {
 			names = append(names, role.Name)
@@ -239,7 +239,7 @@ func (l *linter) rights() {
 			}
 		}
 	}
-	if _, ok := r.role(string(incident.Correspondent)); ok && strings.EqualFold(r.Default, string(incident.Correspondent)) {
+	if _, ok := r.Role(string(incident.Correspondent)); ok && strings.EqualFold(r.Default, string(incident.Correspondent)) {
 		l.add(SeverityWarning, "rights/default", "name a role of the team", "the default role %q is never given to the team", r.Default)
 	}
 }

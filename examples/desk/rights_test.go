@@ -33,4 +33,8 @@ func TestGroups(t *testing.T) {
 	require.Contains(t, b.ok("list", "all", "--as", "rita"), "2 of 2")
 	require.Contains(t, b.refused(exitRefused, "comment", "5", "x", "--as", "rita"), "yours is read-only of EDUNET")
 	require.Contains(t, b.ok("list", "all", "--as", "rita", "--group", "manager"), "5 of 5")
+
+	delete(b.env, "AIRTIGHT_GROUPS")
+	require.Contains(t, b.refused(exitUsage, "list", "--group", "duty", "--group", "visitors"),
+		"--group duty,visitors gives no role of the policy janet: allowed are handler, duty-team, manager, read-only, operations-centre")
 }

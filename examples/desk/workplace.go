@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/airtight-csirt/airtight/adapters/blobdir"
@@ -115,8 +117,28 @@ func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
 		w.Close()
 		return nil, err
 	}
+	if err := c.knownGroups(policy); err != nil {
+		w.Close()
+		return nil, err
+	}
 	w.me = w.desk.As(c.actor(), c.groups...)
 	return w, nil
+}
+
+// knownGroups refuses to work with groups that all give no role: whoever has mistyped
+// the only one would see an empty desk.
+func (c *call) knownGroups(policy *workflow.Policy) error {
+	roles := policy.Rights.Roles
+	gives := func(group string) bool { _, ok := policy.Rights.Role(group); return ok }
+	if len(c.groups) == 0 || len(roles) == 0 || slices.ContainsFunc(c.groups, gives) {
+		return nil
+	}
+	var names []string
+	for _, role := range roles {
+		names = append(names, role.Name)
+	}
+	return usage("--group %s gives no role of the policy %s: allowed are %s, each also for one constituency as in duty-team:EDUNET",
+		strings.Join(c.groups, ","), policy.Name, strings.Join(names, ", "))
 }
 
 // Close closes the database.
