@@ -20,6 +20,7 @@ import (
 
 // Of ten tickets in a filled world, the first is an incident, the others are
 // its children, one in three with a due date; the last is a report of its own.
+// All but the second are owned by whoever works.
 const family = 10
 
 func filled(t testing.TB, n int, change ...func(*desk.Config)) *world {
@@ -49,9 +50,12 @@ func fill(ctx context.Context, tx storage.Tx, id incident.ID, now, due time.Time
 	first := (id-1)/family*family + 1
 	opened := incident.Opened{Kind: incident.KindReport, Status: "open", Phase: incident.Active, Parents: []incident.ID{first},
 		Content: incident.OpenedContent{Subject: "Scan", Requestors: []incident.Party{{Address: fmt.Sprintf("bob%s@example.org", id)}}}}
+	opened.Owner = "handler:alice"
 	switch id - first {
 	case 0:
 		opened.Kind, opened.Parents = incident.KindIncident, nil
+	case 1:
+		opened.Owner = incident.Nobody
 	case family - 1:
 		opened.Status, opened.Phase, opened.Parents = "new", incident.Initial, nil
 	}
