@@ -147,6 +147,12 @@ func TestLabelsStayInside(t *testing.T) {
 		require.NoError(t, err)
 		g.tickets = found
 	}
+	// What may be told is told, whatever the story has come to.
+	told := w.do(workflow.Open{
+		Kind: incident.KindIncident, Subject: g.mark("oksubject"), Fields: map[string][]string{"Type": {g.mark("oktype")}},
+		Contacts: []incident.Party{{Address: "site@example.org"}},
+	}).Opened[0]
+	w.do(workflow.Edit{Ticket: told, Subject: pointer(g.mark("oksubject"))}, workflow.Assign{Ticket: told, To: "handler:bob"})
 	for range 30 {
 		_, err := courier.Flush(ctx, 1000)
 		require.NoError(t, err)
