@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
@@ -19,6 +20,19 @@ const (
 	Sent      OutStatus = "sent"      // the next hop took responsibility; a reaction is done
 	Uncertain OutStatus = "uncertain" // nobody can say whether it was taken: a person decides
 	Failed    OutStatus = "failed"    // given up
+	Parked    OutStatus = "parked"    // held back by the limit on automatic mail: a person decides
+	Dropped   OutStatus = "dropped"   // a person has decided that it is not sent
+)
+
+// Charge says which limit on automatic mail a row counts against. Nobody counts
+// mail that a person wrote, or that a person has cleared.
+type Charge string
+
+// Charges.
+const (
+	NoCharge      Charge = ""
+	ChargeOutside Charge = "outside" // it went to a correspondent
+	ChargeTeam    Charge = "team"    // it told somebody of the team
 )
 
 // Outgoing is something to be done outside: one message for one recipient, or, where
@@ -39,6 +53,7 @@ type Outgoing struct {
 	Lease     time.Time       `json:"lease"` // zero but for Sending
 	Attempts  int             `json:"attempts"`
 	LastError string          `json:"lastError,omitempty"`
+	Charge    Charge          `json:"charge,omitempty"`
 }
 
 // ID names the row: ticket, version and number.
@@ -60,13 +75,16 @@ type OutgoingQuery struct {
 	Tickets  []incident.ID
 	Statuses []OutStatus
 	Only     Errand
+	Charges  []Charge
+	To       string    // recipient, without regard to the case of ASCII letters; empty: not asked
 	ReadyBy  time.Time // NextTry at or before, and a Lease, if any, at or before; zero: not asked
 	Limit    int       // 0: all
 }
 
 // Match reports whether a row is wanted, whatever the Limit.
 func (q OutgoingQuery) Match(o Outgoing) bool {
-	return among(q.Tickets, o.Ticket) && among(q.Statuses, o.Status) &&
+	return among(q.Tickets, o.Ticket) && among(q.Statuses, o.Status) && among(q.Charges, o.Charge) &&
+		(q.To == "" || LowerAddress(q.To) == LowerAddress(o.To)) &&
 		(q.Only == AnyErrand || (q.Only == OnlyReactions) == (o.Reaction != "")) &&
 		(q.ReadyBy.IsZero() || !o.NextTry.After(q.ReadyBy) && !o.Lease.After(q.ReadyBy))
 }
@@ -89,4 +107,14 @@ func (q OutgoingQuery) Select(rows []Outgoing) []Outgoing {
 		found = found[:q.Limit]
 	}
 	return found
+}
+
+// LowerAddress makes capital letters of ASCII small: what [OutgoingQuery] compares.
+func LowerAddress(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }

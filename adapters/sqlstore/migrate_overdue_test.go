@@ -67,6 +67,8 @@ func TestDueDatesBecomeAlarms(t *testing.T) {
 				fmt.Sprintf("UPDATE tickets SET wake = %d WHERE id = 2", later.UnixMicro()),
 				"DROP TABLE feed_bookmarks",
 				"ALTER TABLE outgoing DROP COLUMN reaction",
+				"DROP INDEX outgoing_charged",
+				"ALTER TABLE outgoing DROP COLUMN charge",
 				"DELETE FROM airtight_migrations WHERE version >= 2",
 			} {
 				_, err := db.ExecContext(ctx, statement)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
@@ -15,33 +16,14 @@ func (r *reader) Outgoing(ctx context.Context, q storage.OutgoingQuery) ([]stora
 	if err := r.usable(ctx); err != nil {
 		return nil, err
 	}
-	w := &conditions{}
-	w.add("TRUE")
-	amongNumbers(w, r.c.dialect, "ticket", q.Tickets)
-	among(w, "status", q.Statuses)
-	if !q.ReadyBy.IsZero() {
-		w.add("next_try <= ? AND lease <= ?", micros(q.ReadyBy), micros(q.ReadyBy))
-	}
-	switch q.Only {
-	case storage.OnlyMail:
-		w.add("reaction = ''")
-	case storage.OnlyReactions:
-		w.add("reaction <> ''")
-	}
-	where := join(w.list, "AND")
-	text := `SELECT ticket, version, number, revision, status, reaction, sender, recipient, blob, queued, next_try, lease, attempts, last_error
-		FROM outgoing WHERE ` + where.text + " ORDER BY ticket, version, number"
-	if q.Limit > 0 {
-		text += " LIMIT ?"
-		where.args = append(where.args, q.Limit)
-	}
+	text, args := outgoing(r.c.dialect, q)
 	var found []storage.Outgoing
-	err := r.c.each(ctx, text, where.args, func(rows *sql.Rows) error {
+	err := r.c.each(ctx, text, args, func(rows *sql.Rows) error {
 		var o storage.Outgoing
 		var ticket, version, revision, queued, next, lease int64
 		var blob sql.RawBytes
 		if err := rows.Scan(&ticket, &version, &o.Number, &revision, &o.Status, &o.Reaction, &o.From, &o.To, &blob,
-			&queued, &next, &lease, &o.Attempts, &o.LastError); err != nil {
+			&queued, &next, &lease, &o.Attempts, &o.LastError, &o.Charge); err != nil {
 			return err
 		}
 		o.Ticket, o.Version, o.Revision = incident.ID(ticket), uint64(version), uint64(revision)
@@ -56,20 +38,52 @@ func (r *reader) Outgoing(ctx context.Context, q storage.OutgoingQuery) ([]stora
 	return found, nil
 }
 
+// outgoing returns the statement for Reader.Outgoing.
+func outgoing(d *dialect, q storage.OutgoingQuery) (string, []any) {
+	w := &conditions{}
+	w.add("TRUE")
+	amongNumbers(w, d, "ticket", q.Tickets)
+	among(w, "status", q.Statuses)
+	if len(q.Charges) > 0 && !slices.Contains(q.Charges, storage.NoCharge) {
+		w.add("charge <> ''") // the condition of the index
+	}
+	among(w, "charge", q.Charges)
+	if q.To != "" {
+		w.add("lower(recipient) = ?", storage.LowerAddress(q.To))
+	}
+	if !q.ReadyBy.IsZero() {
+		w.add("next_try <= ? AND lease <= ?", micros(q.ReadyBy), micros(q.ReadyBy))
+	}
+	switch q.Only {
+	case storage.OnlyMail:
+		w.add("reaction = ''")
+	case storage.OnlyReactions:
+		w.add("reaction <> ''")
+	}
+	where := join(w.list, "AND")
+	text := `SELECT ticket, version, number, revision, status, reaction, sender, recipient, blob, queued, next_try, lease, attempts, last_error, charge
+		FROM outgoing WHERE ` + where.text + " ORDER BY ticket, version, number"
+	if q.Limit > 0 {
+		text += " LIMIT ?"
+		where.args = append(where.args, q.Limit)
+	}
+	return text, where.args
+}
+
 // moment gives back what micros took; the zero time too.
 func moment(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
 // PutOutgoing implements [storage.Tx].
 func (t *tx) PutOutgoing(ctx context.Context, o storage.Outgoing) error {
 	text := `INSERT INTO outgoing (revision, status, reaction, sender, recipient, blob, queued, next_try, lease, attempts, last_error,
-		ticket, version, number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+		charge, ticket, version, number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	args := []any{
 		int64(o.Revision + 1), string(o.Status), o.Reaction, o.From, o.To, o.Blob[:], micros(o.Queued), micros(o.NextTry), micros(o.Lease),
-		int64(o.Attempts), o.LastError, int64(o.Ticket), int64(o.Version), int64(o.Number),
+		int64(o.Attempts), o.LastError, string(o.Charge), int64(o.Ticket), int64(o.Version), int64(o.Number),
 	}
 	if o.Revision > 0 {
 		text = `UPDATE outgoing SET revision = ?, status = ?, reaction = ?, sender = ?, recipient = ?, blob = ?, queued = ?, next_try = ?, lease = ?,
-			attempts = ?, last_error = ? WHERE ticket = ? AND version = ? AND number = ? AND revision = ?`
+			attempts = ?, last_error = ?, charge = ? WHERE ticket = ? AND version = ? AND number = ? AND revision = ?`
 		args = append(args, int64(o.Revision))
 	}
 	return t.set(ctx, "outgoing mail "+o.ID(), o.Revision, text, args...)

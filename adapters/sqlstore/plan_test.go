@@ -109,11 +109,13 @@ func questions(t *testing.T, s *Store) (list []asked) {
 	ask("newest message", false, storage.HistoryQuery{Tickets: one, Types: []string{"message"}, Descending: true, Limit: 10}, "ticket")
 	ask("feed", false, storage.HistoryQuery{After: 100, Limit: 10}, "seq")
 	ask("feed backwards", false, storage.HistoryQuery{After: 100, Descending: true, Limit: 10}, "seq")
+	charged, to := outgoing(s.dialect, storage.OutgoingQuery{Charges: []storage.Charge{storage.ChargeOutside}, To: "bob@example.org", Limit: 10})
 	text, args := count(s.dialect, storage.Query{Kinds: kind, Phases: open})
 	return append(list,
 		asked{name: "count", text: text, args: args, seeks: []string{"kind"}},
 		asked{name: "kinds", text: allKinds(s.dialect), seeks: []string{"kind"}},
 		asked{name: "claim", text: "SELECT ticket FROM claims WHERE space = ? AND sum = ?", args: []any{"message-id", []byte{1}}, seeks: []string{"space", "sum"}},
+		asked{name: "charged", text: charged, args: to, seeks: []string{"charge"}, found: true},
 		asked{name: "ready", text: "SELECT number FROM outgoing WHERE status = ? AND next_try <= ? AND lease <= ?", args: []any{"queued", int64(0), int64(0)}, seeks: []string{"status", "next_try"}},
 	)
 }

@@ -19,6 +19,21 @@ func outboxChecks() []Check {
 	}
 }
 
+func outStatuses() []storage.OutStatus {
+	return []storage.OutStatus{
+		storage.Queued, storage.Sending, storage.Sent, storage.Uncertain, storage.Failed, storage.Parked, storage.Dropped,
+	}
+}
+
+func charges() []storage.Charge {
+	return []storage.Charge{storage.NoCharge, storage.ChargeOutside, storage.ChargeTeam}
+}
+
+// recipients differ in case, and in letters that are no ASCII.
+func recipients() []string {
+	return []string{"bob@example.org", "Bob@Example.ORG", "é@example.org", "É@example.org", "b_b@example.org"}
+}
+
 // put writes a row in an update of its own.
 func (c *trial) put(o storage.Outgoing) error {
 	return c.store.Update(c.ctx, func(ctx context.Context, tx storage.Tx) error { return tx.PutOutgoing(ctx, o) })
@@ -92,11 +107,14 @@ func outgoingRevision(c *trial) {
 func outgoingRow(c *trial) {
 	t := c.opened(report("mail"))
 	var want []storage.Outgoing
-	for number, status := range []storage.OutStatus{storage.Queued, storage.Sending, storage.Sent, storage.Uncertain, storage.Failed} {
+	for number, status := range outStatuses() {
 		o := storage.Outgoing{
 			Ticket: t.ID, Version: 1, Number: number, Status: status,
 			Reaction: oddities()[number+2], From: "", To: oddities()[number] + "é@example.net", Blob: incident.DigestOf([]byte{byte(number)}),
 			Queued: hour(1), NextTry: hour(2).Add(time.Microsecond), Lease: hour(3), Attempts: 7 + number, LastError: "450 " + oddities()[number+5],
+		}
+		if number > 1 {
+			o.Charge = storage.ChargeOutside
 		}
 		if number%2 == 0 {
 			o.Reaction, o.From, o.Lease, o.LastError = "", "csirt@example.org", time.Time{}, ""
@@ -123,7 +141,9 @@ func (c *trial) outbox() []storage.Outgoing {
 					continue
 				}
 				o := queued(ticket, version, number)
-				o.Status = pick(c, storage.Queued, storage.Sending, storage.Sent, storage.Uncertain, storage.Failed)
+				o.Status = pick(c, outStatuses()...)
+				o.Charge = pick(c, charges()...)
+				o.To = pick(c, recipients()...)
 				o.NextTry = hour(c.rand.IntN(6))
 				o.Reaction = pick(c, "", "", "push-routes")
 				if o.Status == storage.Sending {
@@ -165,7 +185,13 @@ func outgoingQuery(c *trial) {
 	for range 300 {
 		var q storage.OutgoingQuery
 		if c.rand.IntN(2) == 0 {
-			q.Statuses = some(c, storage.Queued, storage.Sending, storage.Sent, storage.Uncertain, storage.Failed)
+			q.Statuses = some(c, outStatuses()...)
+		}
+		if c.rand.IntN(3) == 0 {
+			q.Charges = some(c, charges()...)
+		}
+		if c.rand.IntN(4) == 0 {
+			q.To = pick(c, recipients()...)
 		}
 		if c.rand.IntN(3) == 0 {
 			q.Tickets = some(c, incident.ID(0), 1, 2, 3, 4, 12, 99)

@@ -1,0 +1,4 @@
+-- Automatic mail that no person has cleared is counted; see storage.Charge.
+ALTER TABLE outgoing ADD COLUMN charge TEXT COLLATE "C" NOT NULL DEFAULT '';
+
+CREATE INDEX outgoing_charged ON outgoing (charge, ticket, version, number) WHERE charge <> '';
