@@ -3,7 +3,8 @@ package sim
 import "slices"
 
 // shrink leaves out steps, then commands, then arguments, as long as the rest
-// still fails, until nothing more can go.
+// still fails, until nothing more can go. The time that a step lets pass may go to
+// the step "after" that comes next.
 func shrink(steps []Step, fails func([]Step) bool) []Step {
 	for again := true; again; {
 		again = false
@@ -21,6 +22,11 @@ func shrink(steps []Step, fails func([]Step) bool) []Step {
 				}
 			}
 		}
+		for i := len(steps) - 2; i >= 0; i-- {
+			if later := later(steps, i); later != nil {
+				try(later)
+			}
+		}
 		for i := range steps {
 			for c := len(steps[i].Calls) - 1; c >= 0; c-- {
 				if calls := steps[i].Calls; len(calls) > 1 && try(with(steps, i, slices.Delete(slices.Clone(calls), c, c+1))) {
@@ -35,6 +41,26 @@ func shrink(steps []Step, fails func([]Step) bool) []Step {
 		}
 	}
 	return steps
+}
+
+// later leaves out a step "after" and adds its time to the next one; nil if it is
+// none, or none comes.
+func later(steps []Step, i int) []Step {
+	if i+1 >= len(steps) || !steps[i].is("after") {
+		return nil
+	}
+	next := slices.IndexFunc(steps[i+1:], func(s Step) bool { return s.is("after") })
+	if next < 0 {
+		return nil
+	}
+	next += i + 1
+	first, err := parseDuration(steps[i].Calls[0].Args[0].Values[0])
+	second, failed := parseDuration(steps[next].Calls[0].Args[0].Values[0])
+	if err != nil || failed != nil {
+		return nil
+	}
+	changed := with(steps, next, []Call{call("", "after", Arg{Values: []string{(first + second).String()}}).Calls[0]})
+	return slices.Delete(changed, i, i+1)
 }
 
 // with returns the steps with other calls in one of them.
