@@ -27,6 +27,7 @@ func (Unmerged) Type() string      { return "unmerged" }
 func (Notified) Type() string      { return "notified" }
 func (Attended) Type() string      { return "attended" }
 func (Reacted) Type() string       { return "reacted" }
+func (Settled) Type() string       { return "settled" }
 func (Adopted) Type() string       { return "adopted" }
 func (ReceivedAgain) Type() string { return "received-again" }
 func (Examined) Type() string      { return "examined" }
@@ -40,7 +41,7 @@ func (e Unknown) Type() string     { return e.Name }
 func Types() []string {
 	return []string{
 		"adopted", "attended", "breached", "commented", "custom", "delivered", "due", "edited", "examined", "held", "joined", "linked", "merged",
-		"message", "moved", "notified", "opened", "overdue", "owned", "reacted", "received-again", "redacted", "skipped", "unlinked", "unmerged", "warned",
+		"message", "moved", "notified", "opened", "overdue", "owned", "reacted", "received-again", "redacted", "settled", "skipped", "unlinked", "unmerged", "warned",
 	}
 }
 
@@ -62,6 +63,7 @@ func (e Joined) content() any        { return e.Content }
 func (Unmerged) content() any        { return nil }
 func (Attended) content() any        { return nil }
 func (Reacted) content() any         { return nil }
+func (Settled) content() any         { return nil }
 func (Adopted) content() any         { return nil }
 func (e ReceivedAgain) content() any { return e.Content }
 func (e Examined) content() any      { return e.Content }
@@ -110,6 +112,7 @@ func (Unmerged) blobs() []Digest        { return nil }
 func (e Notified) blobs() []Digest      { return e.Blobs }
 func (Attended) blobs() []Digest        { return nil }
 func (e Reacted) blobs() []Digest       { return e.Blobs }
+func (Settled) blobs() []Digest         { return nil }
 func (e Adopted) blobs() []Digest       { return e.Blobs }
 func (e ReceivedAgain) blobs() []Digest { return e.Blobs }
 func (Examined) blobs() []Digest        { return nil }
@@ -216,6 +219,8 @@ func Decode(r Record) (Event, error) {
 		return decode[Attended](r, nil)
 	case "reacted":
 		return decode(r, func(e *Reacted) any { e.Blobs = r.Blobs; return nil })
+	case "settled":
+		return decode[Settled](r, nil)
 	case "adopted":
 		return decode(r, func(e *Adopted) any { e.Blobs = r.Blobs; return nil })
 	case "received-again":

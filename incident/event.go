@@ -45,6 +45,7 @@ type Opened struct {
 	Parents      []ID                `json:"parents,omitempty"`
 	Via          string              `json:"via,omitempty"`
 	From         ID                  `json:"from,omitempty"`   // the ticket that it was made from
+	Quiet        bool                `json:"quiet,omitempty"`  // its requestors are not told of it by themselves
 	Fields       map[string][]string `json:"fields,omitempty"` // those that the policy marks as not personal
 	Content      OpenedContent       `json:"-"`
 }
@@ -360,6 +361,29 @@ const (
 	ReactionFailed  Reaction = "failed"   // it will be tried again
 	ReactionGivenUp Reaction = "given-up" // it will not
 )
+
+// Settled says what a person has decided about outgoing mail of this ticket that
+// waited for it.
+type Settled struct {
+	As    Settlement `json:"as"`
+	Mails []Outgoing `json:"mails"`
+}
+
+// Settlement is what becomes of outgoing mail.
+type Settlement string
+
+// Settlements.
+const (
+	MailReleased Settlement = "released" // it is to be sent
+	MailDropped  Settlement = "dropped"  // it is not sent
+)
+
+// Outgoing names an outgoing mail of a ticket: the version of the record that
+// caused it, and the place of the recipient among those of the mail, from 0.
+type Outgoing struct {
+	Version uint64 `json:"version"`
+	Number  int    `json:"number"`
+}
 
 // Adopted says that a document is in force from now on. It stands in the history
 // of the desk itself.

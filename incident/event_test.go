@@ -126,6 +126,7 @@ func folds() []fold {
 		}},
 		{"edited nothing", incident.Edited{}, nothing},
 		{"cleared", cleared, func(t *incident.Ticket) { t.Wake = nil }},
+		{"settled", incident.Settled{As: incident.MailReleased, Mails: []incident.Outgoing{{Version: 3, Number: 1}}}, nothing},
 		{"message from outside", outside, func(t *incident.Ticket) {
 			t.Messages, t.LastOutside = 2, &noon // the oldest unanswered stays, and so does a known role
 			t.Observables = append(t.Observables, incident.Observable{Kind: incident.Host, Value: "new.example.org"})

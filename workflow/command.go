@@ -38,6 +38,9 @@ type Command interface {
 // From names a ticket to make this one from; what the command leaves out is taken
 // from there: see [Policy.Prefill]. An incident becomes the parent of it.
 //
+// Quiet keeps rules from telling the requestors that it was opened (RTIR:
+// SkipNotification).
+//
 // A block without requestors is asked of the policy's operations centre, with a
 // request made of its observables and fields where there is no Text.
 type Open struct {
@@ -58,6 +61,7 @@ type Open struct {
 	From         incident.ID           `json:"from,omitempty"`
 	Text         string                `json:"text,omitempty"`
 	Attachments  []File                `json:"attachments,omitempty"`
+	Quiet        bool                  `json:"quiet,omitempty"`
 
 	Mail *Mail          `json:"mail,omitempty"` // set by intake: the mail that opens the ticket
 	Held *incident.Held `json:"held,omitempty"` // set by intake: a person must say where it belongs
@@ -257,6 +261,21 @@ type Deliver struct {
 	As     incident.Outcome `json:"as,omitempty"`
 }
 
+// ReleaseMail sends outgoing mail of a ticket that waits for a person: parked,
+// failed, uncertain or dropped. Without Version it is all that is parked or was
+// dropped; without Number every recipient of the mail. The limits on automatic mail
+// that had parked it begin to count anew; see [AutomaticMail].
+type ReleaseMail struct {
+	Ticket  incident.ID `json:"ticket"`
+	Version uint64      `json:"version,omitempty"` // of the record that caused it
+	Number  *int        `json:"number,omitempty"`  // of the recipient, from 0
+}
+
+// DropMail says that outgoing mail of a ticket is not sent, as long as no courier
+// has it in hand. Without Version it is all that is queued or parked; without
+// Number every recipient of the mail.
+type DropMail ReleaseMail
+
 // Append adds a received mail to a ticket. Intake gives it, and the rule that
 // delivers held reports, which names the report in From.
 type Append struct {
@@ -342,6 +361,15 @@ type Conclude struct {
 	Output   string            `json:"output,omitempty"`
 }
 
+// AutoReply answers the requestors of a ticket by itself (RFC 3834): nobody twice
+// in one stretch of so many Hours, counted from 1970; 0: each time. It answers
+// nothing in the sense of due dates. Rules give it.
+type AutoReply struct {
+	Ticket incident.ID `json:"ticket"`
+	Text   string      `json:"text"`
+	Hours  int         `json:"hours,omitempty"`
+}
+
 // Clocks that set due dates.
 const (
 	ClockUnanswered = "oldest unanswered message"
@@ -379,6 +407,9 @@ func (Edit) Name() string         { return "edit" }
 func (Reply) Name() string        { return "reply" }
 func (ReplyAll) Name() string     { return "reply-all" }
 func (Deliver) Name() string      { return "deliver" }
+func (ReleaseMail) Name() string  { return "release-mail" }
+func (DropMail) Name() string     { return "drop-mail" }
+func (AutoReply) Name() string    { return "auto-reply" }
 func (Append) Name() string       { return "append" }
 func (ReceiveAgain) Name() string { return "receive-again" }
 func (Examine) Name() string      { return "examine" }
@@ -411,6 +442,9 @@ func (c Edit) Target() incident.ID         { return c.Ticket }
 func (c Reply) Target() incident.ID        { return c.Ticket }
 func (c ReplyAll) Target() incident.ID     { return c.Ticket }
 func (c Deliver) Target() incident.ID      { return c.Ticket }
+func (c ReleaseMail) Target() incident.ID  { return c.Ticket }
+func (c DropMail) Target() incident.ID     { return c.Ticket }
+func (c AutoReply) Target() incident.ID    { return c.Ticket }
 func (c Append) Target() incident.ID       { return c.Ticket }
 func (c ReceiveAgain) Target() incident.ID { return c.Ticket }
 func (c Examine) Target() incident.ID      { return c.Ticket }
@@ -427,7 +461,7 @@ func (c Wake) Target() incident.ID         { return c.Ticket }
 func Commands() []Command {
 	return []Command{
 		Open{}, Take{}, Steal{}, Release{}, Assign{}, Attend{}, Move{}, Reopen{}, Resolve{}, Abandon{}, Reject{}, Link{}, Unlink{},
-		Merge{}, Unmerge{}, Comment{}, Edit{}, Reply{}, ReplyAll{}, Deliver{},
+		Merge{}, Unmerge{}, Comment{}, Edit{}, Reply{}, ReplyAll{}, Deliver{}, ReleaseMail{}, DropMail{},
 	}
 }
 
@@ -435,7 +469,7 @@ func Commands() []Command {
 // a rule or a reaction.
 func ByDesk(c Command) bool {
 	switch c := c.(type) {
-	case Append, ReceiveAgain, Examine, Close, SetDue, Restart, Notify, Inform, Conclude, Wake:
+	case Append, ReceiveAgain, Examine, Close, SetDue, Restart, Notify, AutoReply, Inform, Conclude, Wake:
 		return true
 	case Open:
 		return c.Mail != nil || c.Held != nil
@@ -445,5 +479,5 @@ func ByDesk(c Command) bool {
 
 // all returns a zero value of every command.
 func all() []Command {
-	return append(Commands(), Append{}, ReceiveAgain{}, Examine{}, Close{}, SetDue{}, Restart{}, Notify{}, Inform{}, Conclude{}, Wake{})
+	return append(Commands(), Append{}, ReceiveAgain{}, Examine{}, Close{}, SetDue{}, Restart{}, Notify{}, AutoReply{}, Inform{}, Conclude{}, Wake{})
 }

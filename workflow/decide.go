@@ -23,12 +23,14 @@ type Env struct {
 // about, or on another one (Ticket, if not 0). Text is the body that belongs to it:
 // whoever stores the event keeps the text as its first blob, or, for a message that
 // we send, the mail that is made of it and of Files. The files of a message that
-// is no mail are blobs of their own.
+// is no mail are blobs of their own. Once, if not 0, makes a mail go to nobody who
+// has had such a one in the present stretch of so much time.
 type Decision struct {
 	Ticket incident.ID
 	Event  incident.Event
 	Text   string
 	Files  []File
+	Once   time.Duration
 }
 
 // Asks returns what must be known to decide a command about t, which for [Open]
@@ -45,7 +47,7 @@ func (p *Policy) Asks(t incident.Ticket, c Command) []Ask {
 func (p *Policy) Decide(t incident.Ticket, c Command, f Facts, env Env) ([]Decision, error) {
 	if t.MergedInto != 0 {
 		switch c.(type) {
-		case ReceiveAgain, Examine, Wake, Unmerge, Conclude: // what comes by itself may still come
+		case ReceiveAgain, Examine, Wake, Unmerge, Conclude, ReleaseMail, DropMail: // what comes by itself may still come
 		default:
 			return nil, &RefusedError{c.Name(), t.ID, fmt.Sprintf("it was merged into ticket %s: work on that one", t.MergedInto)}
 		}

@@ -45,7 +45,7 @@ func (c Open) decide(p *Policy, t incident.Ticket, f Facts, env Env) ([]Decision
 		return nil, err
 	}
 	opened := incident.Opened{
-		Kind: c.Kind, Status: start.Name, Phase: start.Phase, Priority: priority, From: c.From,
+		Kind: c.Kind, Status: start.Name, Phase: start.Phase, Priority: priority, From: c.From, Quiet: c.Quiet,
 		Parents: slices.Compact(slices.Sorted(slices.Values(c.Parents))),
 		Content: incident.OpenedContent{Subject: oneLine(c.Subject), ExternalIDs: mapped(c.ExternalIDs, oneLine)},
 	}

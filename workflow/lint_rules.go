@@ -13,7 +13,7 @@ func allEvents() []incident.Event {
 	return []incident.Event{
 		incident.Opened{}, incident.Moved{}, incident.Owned{}, incident.Linked{}, incident.Unlinked{}, incident.Edited{}, incident.Message{},
 		incident.Commented{}, incident.DueSet{}, incident.Warned{}, incident.Breached{}, incident.Overdue{}, incident.Held{}, incident.Delivered{},
-		incident.Merged{}, incident.Joined{}, incident.Unmerged{}, incident.Notified{}, incident.Attended{}, incident.ReceivedAgain{}, incident.Examined{},
+		incident.Merged{}, incident.Joined{}, incident.Unmerged{}, incident.Notified{}, incident.Attended{}, incident.Settled{}, incident.ReceivedAgain{}, incident.Examined{},
 		incident.Skipped{}, incident.Reacted{}, incident.Redacted{}, incident.Custom{},
 	}
 }

@@ -42,6 +42,7 @@ type Policy struct {
 
 	MailTrust        MailTrust
 	Sealing          Sealing
+	AutomaticMail    AutomaticMail
 	OperationsCentre incident.Party // whom blocks are asked of (JANET 3.14); without Address: nobody
 
 	Attention Attention // how long whoever attends to a ticket works on it
@@ -74,6 +75,31 @@ type MailTrust struct {
 	Append  incident.Trust // goes to its ticket; otherwise it is held. Mail of whoever has no part in the ticket is flagged
 	Reopen  incident.Trust // opens a closed ticket again
 	Approve incident.Trust // approves a block; a requestor must have written it in any case
+}
+
+// AutomaticMail limits the mail that nobody wrote: what rules send because mail
+// came in, or time has passed. Each mail counts for its recipient, its ticket and,
+// unless it goes to the team, for the desk, until a person has done something to
+// its ticket, or a person's mail has answered one of ours; package desk says how.
+// Beyond a limit mail is parked for a person. 0: the default; -1: no limit.
+type AutomaticMail struct {
+	Correspondent int // to one mailbox outside; default 10
+	Member        int // to one mailbox of the team; default 100
+	Ticket        int // about one ticket; default 20
+	Desk          int // to everybody outside; default 500
+}
+
+// Limits returns the limits with the defaults filled in.
+func (a AutomaticMail) Limits() AutomaticMail {
+	for _, limit := range []struct {
+		value *int
+		usual int
+	}{{&a.Correspondent, 10}, {&a.Member, 100}, {&a.Ticket, 20}, {&a.Desk, 500}} {
+		if *limit.value == 0 {
+			*limit.value = limit.usual
+		}
+	}
+	return a
 }
 
 // Names of statuses of the built-in policies (RTIR 4 and later; its

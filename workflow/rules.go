@@ -8,7 +8,10 @@ import (
 	"github.com/airtight-csirt/airtight/incident"
 )
 
-const ruleCloseChildren = "close-children"
+const (
+	ruleCloseChildren = "close-children"
+	ruleAcknowledge   = "acknowledge"
+)
 
 // Rules returns all built-in rules with their default parameters, in the order in
 // which the presets run them. A policy runs those that it lists.
@@ -176,6 +179,14 @@ func Rules() []Rule {
 			Doc:  "The running time of a report begins anew each time that it is replied to (JANET 3.15).",
 			On:   []string{"message"},
 			Then: restartOnReply,
+		},
+		{
+			Name:   ruleAcknowledge,
+			Doc:    "The requestors of a new report get a mail that it has come, unless a machine wrote it or nobody is to be told (RTIR: auto-reply to requestors; RFC 3834).",
+			On:     []string{"opened"},
+			Params: Acknowledge{Text: acknowledgement, Hours: 1},
+			Needs:  acknowledgeNeeds,
+			Then:   acknowledge,
 		},
 		{
 			Name:   "notify-linked",
@@ -435,6 +446,11 @@ func reopenOnReply(p *Policy, c Change, _ Facts, params any) Verdict {
 // FlagNoReopen is the flag of a message whose writer asked that it opens nothing:
 // header field RT-Control with no-autoopen (RT).
 const FlagNoReopen = "no-reopen"
+
+// FlagQuiet is the flag of a message that a person wrote and that must not be
+// answered by itself (RFC 3834 2): it came by a list, its writer asks for no such
+// answer, or its address is one that nobody reads.
+const FlagQuiet = "quiet"
 
 // becomesActive reports whether a change makes a ticket go on that was closed or new.
 // A block whose removal is asked for was active before, and opens no incident that

@@ -18,8 +18,8 @@ import (
 // looks at a status which none of its tickets can have; a field that is described
 // twice, or with a default that is none of its values; a status that is hidden for
 // some kinds and not for all that have it; a trust that there is not; a protection of
-// mail that there is not, or for what is no address; rights about
-// commands, kinds, statuses or a default role that do not exist; a rule or
+// mail that there is not, or for what is no address; a limit on automatic mail below
+// -1; rights about commands, kinds, statuses or a default role that do not exist; a rule or
 // derivation without a name, with one that is taken, without its functions, or,
 // if it is one of the library, with parameters of another type or that cannot work;
 // a reaction that nothing or everything wakes, that does nothing or two things, or
@@ -84,6 +84,17 @@ func (p *Policy) faults(report func(place string, err error)) {
 	}
 	p.Sealing.faults(wrong)
 	p.Rights.faults(p, wrong)
+	for _, limit := range []struct {
+		of    string
+		value int
+	}{
+		{"correspondent", p.AutomaticMail.Correspondent}, {"member", p.AutomaticMail.Member},
+		{"ticket", p.AutomaticMail.Ticket}, {"desk", p.AutomaticMail.Desk},
+	} {
+		if limit.value < -1 || limit.value > maxAutomaticMail {
+			wrong("automatic-mail/"+limit.of, "limits automatic mail to %d: allowed are 1 to %d, 0 for the default, -1 for no limit", limit.value, maxAutomaticMail)
+		}
+	}
 	called := map[string]int{}
 	for _, name := range p.ruleNames() {
 		if called[name]++; name == "" || called[name] == 2 {

@@ -112,6 +112,12 @@ func (w words) event(event incident.Event) string {
 		return fmt.Sprintf("gave back #%s", e.From)
 	case incident.Attended:
 		return w.attended(e)
+	case incident.Settled:
+		numbers := make([]string, len(e.Mails))
+		for i, m := range e.Mails {
+			numbers[i] = fmt.Sprintf("%d.%d", m.Version, m.Number)
+		}
+		return fmt.Sprintf("outgoing mail %s: %s", e.As, strings.Join(numbers, ", "))
 	case incident.Adopted:
 		return fmt.Sprintf("%s %s adopted as version %d", e.Document, e.Name, e.Version)
 	case incident.ReceivedAgain:

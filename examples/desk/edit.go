@@ -22,6 +22,7 @@ func open(c *call, flags *flag.FlagSet) action {
 	flags.StringVar(&command.Text, "text", "", "first message: what the reporter said, the mail to the requestors of an investigation or block, or a comment on an incident; - reads standard `input`")
 	flags.StringVar(&command.Constituency, "constituency", "", "`name` of the constituency")
 	flags.StringVar(&command.Via, "via", "", "`way` in which it came, like telephone")
+	flags.BoolVar(&command.Quiet, "quiet", false, "do not tell the requestors by themselves that it was opened")
 	flags.Func("status", "first `status`; default: that of the kind", set(&command.Status))
 	flags.Func("state", "the team's own `label`", set(&command.State))
 	maybe(flags, "priority", "`number` from 0 to 100", &command.Priority, strconv.Atoi)

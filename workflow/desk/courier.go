@@ -159,21 +159,21 @@ func (c *Courier) attempt(ctx context.Context, do func(context.Context)) {
 	do(attempt)
 }
 
-// record writes the outcome of an attempt. When the lease ran out and the row
-// was called uncertain meanwhile, the outcome is known after all; when a person
-// has settled the row, that stays.
+// record writes the outcome of an attempt, beside what has become of the row's
+// charge meanwhile. When the lease ran out and the row was called uncertain, the
+// outcome is known after all; when a person has settled the row, that stays.
 func (c *Courier) record(ctx context.Context, o storage.Outgoing) error {
 	err := update(ctx, c.Store, func(ctx context.Context, tx storage.Tx) error {
-		uncertain, err := tx.Outgoing(ctx, storage.OutgoingQuery{
-			Tickets: []incident.ID{o.Ticket}, Statuses: []storage.OutStatus{storage.Uncertain},
+		rows, err := tx.Outgoing(ctx, storage.OutgoingQuery{
+			Tickets: []incident.ID{o.Ticket}, Statuses: []storage.OutStatus{storage.Sending, storage.Uncertain},
 		})
 		if err != nil {
 			return err
 		}
 		known := o
-		for _, row := range uncertain {
+		for _, row := range rows {
 			if row.ID() == o.ID() && row.Attempts == o.Attempts {
-				known.Revision = row.Revision
+				known.Revision, known.Charge = row.Revision, row.Charge
 			}
 		}
 		return tx.PutOutgoing(ctx, known)

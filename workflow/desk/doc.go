@@ -43,6 +43,44 @@
 // incident. What hooks and rules of the program write into errors, reasons and custom
 // events is the program's to watch.
 //
+// # Automatic mail ends
+//
+// What a rule sends because mail came in, or because time has passed, is automatic.
+// A machine may answer it, and its answer may make the rule send again. RFC 3834
+// stops machines that say what they are ([mail.Detect], [mail.Unanswerable]). The
+// limits of [workflow.AutomaticMail] stop the others, by this argument:
+//
+//   - Each automatic mail to a recipient is a row of the outbox with a charge. One
+//     that would be one row more than a limit allows is parked, without a charge,
+//     and waits for a person. So there are never more than Desk rows that are
+//     charged to correspondents, Member for each mailbox of the team, Correspondent
+//     for each one outside and Ticket about each ticket.
+//   - A charge is taken away in two cases only. A person acts: gives a command about
+//     its ticket, or releases mail that a limit has parked, which clears that limit.
+//     Or a mail that no sign shows to be a machine's names, in In-Reply-To, one that
+//     followed from a person's act, which clears its ticket and its writer; each of
+//     our mails serves once for that.
+//   - So a charge is the potential that automatic mail uses up. With P acts of
+//     persons, after which W mails went out, it is restored P+W times at most, and
+//     no more than (1+P+W) x Desk automatic mails go to correspondents, (1+P+W) x
+//     Member to a mailbox of the team. After the last act, once its mails are
+//     answered, Desk and Member are the bounds; all that can go on for ever needs
+//     acts of persons that go on for ever.
+//
+// This holds whatever comes in: from any number of addresses, with any header, in
+// any threads, late or at once, by machines that work together, and by an adversary
+// who writes as a person would: he restores nothing but by an answer to a mail that a
+// person has caused, once for each. Several desks that keep the limits come to rest
+// together, as each of them does. The rows are counted inside the transaction that
+// writes them, in the store: so it holds across restarts, and for several processes
+// on one store. What is counted are at most as many rows as the limits allow.
+//
+// It does not hold for a limit that the policy switches off; for mail that rules
+// send within a command that a person gives, which is not charged, because the
+// person ends it; for a program that gives commands as a "handler:" without a person
+// behind it; for mail that a program sends by itself. Nor does it bound the mail that
+// comes in, the reports that it opens, or what a [Courier] tries again.
+//
 // # What holds
 //
 // A Do is all or nothing, and runs again by itself when somebody else was faster.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
@@ -34,16 +35,19 @@ type run struct {
 	calls   []CommandCall     // for after hooks
 	changes []workflow.Change // since the derivations ran last
 	steps   int
-	records uint64   // written so far; salts and Message-IDs count with it
-	rules   []string // on the way to the present command, outermost first
-	outcome string   // the reaction whose outcome the run writes down; none otherwise
-	label   string   // command in records that no command makes: "recompute", "adopt", or none
-	plain   bool     // no hooks, rules and derivations: how a mail is kept when these failed
+	records uint64        // written so far; salts and Message-IDs count with it
+	rules   []string      // on the way to the present command, outermost first
+	outcome string        // the reaction whose outcome the run writes down; none otherwise
+	label   string        // command in records that no command makes: "recompute", "adopt", or none
+	person  bool          // somebody of the team gave the commands: mail that follows from it is not limited
+	acted   []incident.ID // tickets that a person's commands were about
+	plain   bool          // no hooks, rules and derivations: how a mail is kept when these failed
 }
 
 func (d *Desk) newRun(by incident.Actor, session *Session, seed [32]byte, base storage.Reader) *run {
 	return &run{
 		desk: d, policy: d.config.Policy, draft: storage.NewDraft(base), by: by, now: d.now(), seed: seed, session: session, base: base,
+		person:   session != nil && strings.HasPrefix(string(by), "handler:"),
 		attended: map[incident.ID][]incident.Attention{},
 	}
 }
@@ -136,6 +140,9 @@ func (r *run) command(ctx context.Context, c workflow.Command, cause incident.Ca
 			if before, err = r.draft.Ticket(ctx, at); err != nil {
 				return err
 			}
+		}
+		if r.person && cause.Rule == "" {
+			r.acted = append(r.acted, at)
 		}
 		ch, err := r.event(ctx, before, at, c, decision, cause)
 		if err != nil {

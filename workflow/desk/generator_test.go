@@ -28,6 +28,8 @@ type generator struct {
 	ids     []string // Message-IDs seen on tickets
 	mails   [][]byte // sent in so far
 	letters int
+	deck    []int         // see draw
+	dropped []incident.ID // tickets whose mail was not to be sent
 	policy  *workflow.Policy
 }
 
@@ -198,9 +200,20 @@ func (g *generator) date() *time.Time {
 	return &t
 }
 
+// draw returns a number below n; all of them before one comes again, so that none
+// is left out by chance.
+func (g *generator) draw(n int) int {
+	if len(g.deck) == 0 {
+		g.deck = g.Perm(n)
+	}
+	first := g.deck[0]
+	g.deck = g.deck[1:]
+	return first
+}
+
 func (g *generator) command(by incident.Actor) workflow.Command {
 	mine := func(t incident.Ticket) bool { return t.Owner == by && isAny(t) }
-	switch g.Intn(35) {
+	switch g.draw(38) {
 	case 0:
 		return g.open(incident.KindIncident)
 	case 1:
@@ -254,6 +267,13 @@ func (g *generator) command(by incident.Actor) workflow.Command {
 		return workflow.Unmerge{Ticket: g.one(func(t incident.Ticket) bool { return t.MergedInto != 0 })}
 	case 31, 33, 34:
 		return workflow.ReplyAll{Ticket: g.one(both(isIncident, not(isClosed))), Kinds: pick(g, nil, []incident.Kind{incident.KindReport}), Text: "To all of you."}
+	case 35:
+		g.dropped = append(g.dropped, g.one(func(t incident.Ticket) bool { return t.LastInside != nil }))
+		return workflow.DropMail{Ticket: g.dropped[len(g.dropped)-1]}
+	case 36:
+		return workflow.ReleaseMail{Ticket: pick(g, append(g.dropped, 1)...)}
+	case 37:
+		return workflow.Release{Ticket: g.one(mine)}
 	case 32:
 		from := g.ticket(g.one(isAny))
 		kind := pick(g, incident.KindIncident, incident.KindInvestigation, from.Kind)

@@ -270,6 +270,9 @@ func (r *run) receive(ctx context.Context, in *incoming, failed error) (*Receipt
 	if err != nil {
 		return nil, err
 	}
+	if err := r.clearAnswered(ctx, in); err != nil {
+		return nil, err
+	}
 	if err := r.all(ctx, []workflow.Command{command}); err != nil {
 		return nil, err
 	}
@@ -402,6 +405,10 @@ func (r *run) intakeCommand(ctx context.Context, in *incoming, verdict mail.Verd
 	}
 	m.Flags = append(flags(in.machine, verdict), in.open.flags()...)
 	m.Entity.Why = slices.Concat(verdict.Why, in.entity.Why)
+	if why := mail.Unanswerable(in.msg, in.env, in.machine); why != "" && !m.Machine {
+		m.Flags = append(m.Flags, workflow.FlagQuiet)
+		m.Entity.Why = append(m.Entity.Why, why)
+	}
 	if id := in.entity.MessageID; id != "" {
 		holder, taken, err := r.draft.Claimed(ctx, storage.Key{Space: claimMessageID, Value: id})
 		if err != nil {

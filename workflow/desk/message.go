@@ -20,11 +20,17 @@ const (
 	claimCopy      = "copy"       // Message-ID and fingerprint of a received mail
 	claimMessageID = "message-id" // of a message that is stored
 	claimReference = "reference"  // an id that a stored message refers to, whether known or not
+	claimWritten   = "written"    // Message-ID of a mail that followed from what a person did
+	claimAnswered  = "answered"   // the same, once a person's mail has answered it
+	claimOnce      = "once"       // who got an automatic answer in a stretch of time
 )
 
 // embody gives an event the body that was decided for it: a mail that we send is
 // composed and sealed, any other text is kept as it is.
 func (r *run) embody(ctx context.Context, t incident.Ticket, decision workflow.Decision, at time.Time) (incident.Event, error) {
+	if settled, ok := decision.Event.(incident.Settled); ok {
+		return r.settle(ctx, t, settled, at)
+	}
 	if decision.Text == "" {
 		return decision.Event, nil
 	}
@@ -59,7 +65,7 @@ func (r *run) keep(ctx context.Context, text string) ([]incident.Digest, error) 
 
 // sent is a mail to correspondents.
 func (r *run) sent(ctx context.Context, t incident.Ticket, m incident.Message, decision workflow.Decision, at time.Time) (incident.Event, error) {
-	m, raw, err := r.compose(t, m, decision, at)
+	m, raw, err := r.compose(ctx, t, m, decision, at)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +74,11 @@ func (r *run) sent(ctx context.Context, t incident.Ticket, m incident.Message, d
 		kind = r.policy.Sealing.Requests
 	}
 	m.Content.Sealed, m.Blobs, err = r.seal(ctx, t, kind, raw, slices.Concat(m.Content.To, m.Content.Cc)...)
+	for _, p := range m.Content.To {
+		if err == nil && decision.Once > 0 {
+			_, err = r.draft.Claim(ctx, onceKey(p, decision.Once, at), t.ID)
+		}
+	}
 	return m, err
 }
 
@@ -129,7 +140,7 @@ func (d *Desk) messageID(random [32]byte, id incident.ID) string {
 
 // compose makes the mail for a message that we send and fills in what only the
 // desk knows.
-func (r *run) compose(t incident.Ticket, m incident.Message, decision workflow.Decision, at time.Time) (incident.Message, []byte, error) {
+func (r *run) compose(ctx context.Context, t incident.Ticket, m incident.Message, decision workflow.Decision, at time.Time) (incident.Message, []byte, error) {
 	config := r.desk.config
 	if config.From.Address == "" {
 		return m, nil, &workflow.RefusedError{Command: "reply", Ticket: t.ID, Why: "this desk has no mailbox to send from: set Config.From"}
@@ -143,6 +154,12 @@ func (r *run) compose(t incident.Ticket, m incident.Message, decision workflow.D
 	if len(c.To) == 0 {
 		return m, nil, &workflow.RefusedError{Command: "reply", Ticket: t.ID, Why: "its only requestor is this desk itself: edit the requestors"}
 	}
+	if m.Machine {
+		var err error
+		if c.To, err = r.answerable(ctx, t, c.To, decision.Once, at); err != nil {
+			return m, nil, err
+		}
+	}
 	c.MessageID = r.messageID(t.ID)
 	c.From, c.Date = config.From, &at
 	if config.Tag.Name != "" {
@@ -151,6 +168,7 @@ func (r *run) compose(t incident.Ticket, m incident.Message, decision workflow.D
 	letter := mail.Letter{
 		From: c.From, To: c.To, Cc: c.Cc, Subject: c.Subject, MessageID: c.MessageID,
 		References: c.References, Date: at, Text: decision.Text, Desk: r.desk.name(),
+		AutoSubmitted: r.autoSubmitted(m),
 	}
 	for _, file := range decision.Files {
 		letter.Attachments = append(letter.Attachments, incident.Part{Type: file.Type, Name: file.Name, Disposition: "attachment", Content: file.Content})
@@ -177,7 +195,7 @@ func (d *Desk) name() string {
 // its ids, and outgoing rows for its recipients, which it counts.
 func (r *run) settleMessage(ctx context.Context, t incident.Ticket, ev incident.Event) (rows int, err error) {
 	if n, ok := ev.(incident.Notified); ok && len(n.Blobs) > 0 {
-		return r.post(ctx, t, n.Blobs[0], n.Content.Sealed, n.Content.Party)
+		return r.post(ctx, t, outgoing{n.Blobs[0], n.Content.Sealed, r.desk.config.From.Address, storage.ChargeTeam}, n.Content.Party)
 	}
 	m, ok := ev.(incident.Message)
 	if !ok {
@@ -196,18 +214,45 @@ func (r *run) settleMessage(ctx context.Context, t incident.Ticket, ev incident.
 	if !m.Sent || len(m.Blobs) == 0 {
 		return 0, nil
 	}
-	return r.post(ctx, t, m.Blobs[0], m.Content.Sealed, slices.Concat(m.Content.To, m.Content.Cc)...)
+	if r.person && m.Content.MessageID != "" {
+		if _, err := r.draft.Claim(ctx, storage.Key{Space: claimWritten, Value: m.Content.MessageID}, t.ID); err != nil {
+			return 0, err
+		}
+	}
+	mail := outgoing{m.Blobs[0], m.Content.Sealed, r.desk.config.From.Address, storage.ChargeOutside}
+	if m.Thread == (workflow.AutoReply{}).Name() {
+		mail.from = "" // RFC 3834 3.3: what cannot be delivered comes back to nobody
+	}
+	return r.post(ctx, t, mail, slices.Concat(m.Content.To, m.Content.Cc)...)
+}
+
+// outgoing is a mail to be queued: as it was written, and its sealed copies.
+type outgoing struct {
+	plain  incident.Digest
+	copies []incident.SealedCopy
+	from   string // in the envelope
+	charge storage.Charge
 }
 
 // post queues a mail of the newest record of a ticket, a row for each recipient: the
-// mail as it was written, or its sealed copy.
-func (r *run) post(ctx context.Context, t incident.Ticket, plain incident.Digest, copies []incident.SealedCopy, recipients ...incident.Party) (rows int, err error) {
+// mail as it was written, or its sealed copy. What no person has caused is charged,
+// and parked where a limit is reached. It returns how many rows there are.
+func (r *run) post(ctx context.Context, t incident.Ticket, mail outgoing, recipients ...incident.Party) (rows int, err error) {
 	for i, to := range recipients {
-		err := r.draft.PutOutgoing(ctx, storage.Outgoing{
+		o := storage.Outgoing{
 			Ticket: t.ID, Version: t.Version, Number: i, Status: storage.Queued,
-			From: r.desk.config.From.Address, To: to.Address, Blob: goesTo(plain, copies, to.Address), Queued: t.Updated, NextTry: t.Updated,
-		})
-		if err != nil {
+			From: mail.from, To: to.Address, Blob: goesTo(mail.plain, mail.copies, to.Address), Queued: t.Updated, NextTry: t.Updated,
+		}
+		if !r.person {
+			reached, err := r.reached(ctx, o, mail.charge)
+			if err != nil {
+				return i, err
+			}
+			if o.Charge = mail.charge; len(reached) > 0 {
+				o.Status, o.Charge, o.LastError = storage.Parked, storage.NoCharge, reached[0].why
+			}
+		}
+		if err := r.draft.PutOutgoing(ctx, o); err != nil {
 			return i, err
 		}
 	}

@@ -388,6 +388,17 @@ func (f *rightsFixture) command() workflow.Command {
 		return workflow.ReplyAll{Ticket: id, Text: "Thank you."}
 	case "deliver":
 		return workflow.Deliver{Ticket: id, As: incident.Accepted}
+	case "release-mail", "drop-mail":
+		if f.kind != incident.KindIncident { // which sends none
+			f.as(workflow.Reply{Ticket: id, Text: "Thank you."})
+		}
+		if f.row.command == "drop-mail" {
+			return workflow.DropMail{Ticket: id}
+		}
+		if f.kind != incident.KindIncident {
+			f.as(workflow.DropMail{Ticket: id})
+		}
+		return workflow.ReleaseMail{Ticket: id}
 	case "deliver/to":
 		return workflow.Deliver{Ticket: id, To: f.open(incident.KindInvestigation)}
 	}

@@ -103,6 +103,9 @@ func (r *run) write(ctx context.Context, tx storage.Tx, commands []workflow.Comm
 	if err := r.all(ctx, commands); err != nil {
 		return nil, err
 	}
+	if err := r.clearActed(ctx); err != nil {
+		return nil, err
+	}
 	return r.flush(ctx, tx)
 }
 

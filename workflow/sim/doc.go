@@ -23,18 +23,20 @@
 //	    Please have a look.
 //	    | report v1 opened: new, "Scan", via mail, requestors Bob <bob@example.org>, by correspondent
 //	    | report v2 message from bob@example.org "Scan", found by new, by correspondent
+//	    | report v3 message sent "[A CSIRT #1] Auto: Scan", by a machine, by correspondent, because acknowledge saw report v1
+//	    |   mail to bob@example.org: "[A CSIRT #1] Auto: Scan"
 //
 //	after 2h
 //	alice open incident subject="Scan" fields.Classification=Scan -> inc
 //	    | inc v1 opened: open, "Scan", owner alice, priority 50, fields Classification=Scan, by alice
 //	alice link $report $inc
-//	    | report v3 linked to inc, by alice
-//	    | report v4 moved new -> open, by alice, because open-linked-report saw report v3
+//	    | report v4 linked to inc, by alice
+//	    | report v5 moved new -> open, by alice, because open-linked-report saw report v4
 //	alice:
 //	    take $report
 //	    comment $report text="I ring them."
-//	    | report v5 owner nobody -> alice, by alice
-//	    | report v6 commented "I ring them.", by alice
+//	    | report v6 owner nobody -> alice, by alice
+//	    | report v7 commented "I ring them.", by alice
 //	bob take $report
 //	    | ! workflow: ticket 1 is already taken by handler:alice: steal or assign it to change its owner
 //	expect $report status=open owner=alice parents=$inc

@@ -163,6 +163,9 @@ func (g *generator) target(command, by string) incident.Ticket {
 		"reject":    func(t incident.Ticket) bool { return t.Kind == incident.KindReport && t.Open() },
 		"steal":     func(t incident.Ticket) bool { return t.Owner != incident.Nobody && t.Owner != actor(by) },
 		"unmerge":   func(t incident.Ticket) bool { return t.MergedInto != 0 },
+
+		"release-mail": func(t incident.Ticket) bool { return t.LastInside != nil },
+		"drop-mail":    func(t incident.Ticket) bool { return t.LastInside != nil },
 	}[command]
 	switch {
 	case command == "move" && g.IntN(3) == 0:
@@ -233,6 +236,8 @@ func (g *generator) gives(command, argument string, of int) bool {
 		return true
 	case command == "open" && slices.Contains([]string{"parents", "fields"}, argument):
 		return g.IntN(4) > 0
+	case slices.Contains([]string{"version", "number"}, argument): // all that waits
+		return false
 	case argument == "constituency": // incidents and children must agree on one now and then
 		return g.IntN(5) == 0
 	}

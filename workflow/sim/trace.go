@@ -103,7 +103,11 @@ func (p *player) record(ctx context.Context, r storage.Reader, record incident.R
 			return lines, err
 		}
 		m, _ := mail.Parse(body, mail.Limits{})
-		lines = append(lines, fmt.Sprintf("  mail to %s: %q", row.To, m.Subject))
+		waits := ""
+		if row.Status == storage.Parked {
+			waits = ", parked"
+		}
+		lines = append(lines, fmt.Sprintf("  mail to %s%s: %q", row.To, waits, m.Subject))
 	}
 	return lines, err
 }
