@@ -80,7 +80,7 @@ func (c AutoReply) decide(_ *Policy, t incident.Ticket, f Facts, _ Env) ([]Decis
 	for i := range decisions {
 		m := decisions[i].Event.(incident.Message)
 		m.Machine, m.Answers, m.Thread, m.Content.Cc = true, false, c.Name(), nil
-		decisions[i].Event, decisions[i].Once = m, time.Duration(c.Hours)*time.Hour
+		decisions[i].Event, decisions[i].Pause = m, time.Duration(c.Hours)*time.Hour
 	}
 	return decisions, err
 }

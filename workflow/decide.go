@@ -23,14 +23,16 @@ type Env struct {
 // about, or on another one (Ticket, if not 0). Text is the body that belongs to it:
 // whoever stores the event keeps the text as its first blob, or, for a message that
 // we send, the mail that is made of it and of Files. The files of a message that
-// is no mail are blobs of their own. Once, if not 0, makes a mail go to nobody who
+// is no mail are blobs of their own. Once get a copy of
+// a mail even if they are squelched. Pause, if not 0, makes a mail go to nobody who
 // has had such a one in the present stretch of so much time.
 type Decision struct {
 	Ticket incident.ID
 	Event  incident.Event
 	Text   string
 	Files  []File
-	Once   time.Duration
+	Once   []incident.Party
+	Pause  time.Duration
 }
 
 // Asks returns what must be known to decide a command about t, which for [Open]

@@ -37,7 +37,7 @@ func answer(c Command, t incident.Ticket, r Reply, f Facts) ([]Decision, error) 
 	}
 	m := incident.Message{
 		Side: incident.Inside, Sent: true, Answers: true, Thread: "reply",
-		Content: incident.MessageEntity{Subject: oneLine(r.Subject), To: t.Requestors, Cc: withParties(t.Cc, once)},
+		Content: incident.MessageEntity{Subject: oneLine(r.Subject), To: t.Requestors, Cc: t.Cc},
 	}
 	if m.Content.Subject == "" {
 		m.Content.Subject = t.Subject
@@ -47,7 +47,7 @@ func answer(c Command, t incident.Ticket, r Reply, f Facts) ([]Decision, error) 
 		m.Content.InReplyTo = []string{entity.MessageID}
 		m.Content.References = thread(append(slices.Clone(entity.References), entity.MessageID))
 	}
-	return []Decision{{Ticket: t.ID, Event: m, Text: incident.Clean(r.Text), Files: attached}}, nil
+	return []Decision{{Ticket: t.ID, Event: m, Text: incident.Clean(r.Text), Files: attached, Once: once}}, nil
 }
 
 func (c ReplyAll) asks(_ *Policy, t incident.Ticket) []Ask { return childrenAsks(t, c.Children) }

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/sla"
@@ -43,6 +44,7 @@ type Policy struct {
 	MailTrust        MailTrust
 	Sealing          Sealing
 	AutomaticMail    AutomaticMail
+	Squelched        []string       // mailboxes, and "@" with a domain, that get no mail unless a mail names them for itself
 	OperationsCentre incident.Party // whom blocks are asked of (JANET 3.14); without Address: nobody
 
 	Attention Attention // how long whoever attends to a ticket works on it
@@ -75,6 +77,14 @@ type MailTrust struct {
 	Append  incident.Trust // goes to its ticket; otherwise it is held. Mail of whoever has no part in the ticket is flagged
 	Reopen  incident.Trust // opens a closed ticket again
 	Approve incident.Trust // approves a block; a requestor must have written it in any case
+}
+
+// Squelches reports whether a mailbox gets no mail unless a mail names it for itself.
+func (p *Policy) Squelches(address string) bool {
+	at := max(strings.LastIndexByte(address, '@'), 0)
+	return slices.ContainsFunc(p.Squelched, func(s string) bool {
+		return incident.SameAddress(s, address) || incident.SameAddress(s, address[at:])
+	})
 }
 
 // AutomaticMail limits the mail that nobody wrote: what rules send because mail

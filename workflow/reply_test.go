@@ -53,8 +53,8 @@ func TestReplyToAll(t *testing.T) {
 		{"a closed one, chosen", theIncident(), hello(nil, 15), and(know(closed), messages(15)), mails(mailed(closed, "Hello.")), nil, ""},
 		{"with copies, a subject and a file", theIncident(), cut, chosen, mails(workflow.Decision{Ticket: 11, Text: "Hello.",
 			Event: incident.Message{Side: incident.Inside, Sent: true, Answers: true, Thread: "reply", Content: incident.MessageEntity{
-				Subject: tame, To: reported.Requestors, Cc: []incident.Party{party}, InReplyTo: []string{"1@x"}, References: []string{"1@x"}}},
-			Files: []workflow.File{{Name: "attachment-1", Type: "application/octet-stream", Content: []byte("x")}}}), nil, ""},
+				Subject: tame, To: reported.Requestors, InReplyTo: []string{"1@x"}, References: []string{"1@x"}}},
+			Once: []incident.Party{party}, Files: []workflow.File{{Name: "attachment-1", Type: "application/octet-stream", Content: []byte("x")}}}), nil, ""},
 
 		{"a child without requestors, chosen", theIncident(), hello(nil, 11, 14), chosen, nil, refused, "on ticket 14 is refused: it has no requestors: add one by edit"},
 		{"none that can be replied to", theIncident(), hello(nil), and(openChildren(7, silent), answerable), nil, refused, "no requestors"},

@@ -19,7 +19,8 @@ import (
 // twice, or with a default that is none of its values; a status that is hidden for
 // some kinds and not for all that have it; a trust that there is not; a protection of
 // mail that there is not, or for what is no address; a limit on automatic mail below
-// -1; rights about commands, kinds, statuses or a default role that do not exist; a rule or
+// -1; squelching what is no address; rights about commands, kinds, statuses or a
+// default role that do not exist; a rule or
 // derivation without a name, with one that is taken, without its functions, or,
 // if it is one of the library, with parameters of another type or that cannot work;
 // a reaction that nothing or everything wakes, that does nothing or two things, or
@@ -84,6 +85,15 @@ func (p *Policy) faults(report func(place string, err error)) {
 	}
 	p.Sealing.faults(wrong)
 	p.Rights.faults(p, wrong)
+	for _, address := range p.Squelched {
+		local, domain, _ := strings.Cut(address, "@")
+		if local == "" {
+			local = "postmaster"
+		}
+		if _, err := incident.NewObservable(incident.MailAddress, local+"@"+domain, incident.RoleUnknown); err != nil {
+			wrong("squelched/"+address, "squelches %q: allowed are mail addresses like bob@example.org, and domains like @example.org", address)
+		}
+	}
 	for _, limit := range []struct {
 		of    string
 		value int

@@ -38,6 +38,7 @@ func changes() []subcommand {
 			})},
 		{"comment", "ID [TEXT]", "add a note that never leaves the team; without TEXT from standard input", 1, -1, comment},
 		{"reply", "ID [TEXT]", "answer the requestors by mail; without TEXT from standard input", 1, -1, reply},
+		{"draft", "ID", "print a reply to begin with: the message that it answers, quoted, below nothing", 1, 1, draft},
 		{"edit", "ID", "change what the flags name", 1, 1, edit},
 		{"deliver", "ID --to TICKET | --accept | --reject", "say where a held report belongs", 1, 1, deliverHeld},
 		{"do", "[COMMANDS]", "run commands given as JSON, all or nothing; without COMMANDS from standard input", 0, 1, doJSON},
@@ -231,11 +232,15 @@ func reply(c *call, flags *flag.FlagSet) action {
 	var command workflow.Reply
 	collect(flags, "cc", "send a copy of this mail to this `address`, repeatable", &command.Cc, parseParty)
 	attach(flags, &command.Attachments)
+	chosen := chosenFiles(flags)
 	flags.StringVar(&command.Subject, "subject", "", "`subject` of the mail; default: that of the ticket")
 	based := basedFlag(flags)
 	return func(ctx context.Context, words []string) (err error) {
 		command.Based = *based
 		if command.Ticket, err = parseID(words[0]); err != nil {
+			return err
+		}
+		if err := c.addFiles(ctx, *chosen, &command.Attachments); err != nil {
 			return err
 		}
 		if command.Text, err = c.text(words, "desk reply 7 < text"); err != nil {

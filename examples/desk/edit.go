@@ -36,6 +36,7 @@ func open(c *call, flags *flag.FlagSet) action {
 		return err
 	})
 	attach(flags, &command.Attachments)
+	chosen := chosenFiles(flags)
 	fieldFlag(flags, &command.Fields)
 	prefill := flags.Bool("prefill", false, "with --from: print the command as it would be, for desk do, and do nothing")
 	return func(ctx context.Context, words []string) error {
@@ -49,6 +50,9 @@ func open(c *call, flags *flag.FlagSet) action {
 				return err
 			}
 			command.Text = string(text)
+		}
+		if err := c.addFiles(ctx, *chosen, &command.Attachments); err != nil {
+			return err
 		}
 		if *prefill {
 			return d.prefill(ctx, command)

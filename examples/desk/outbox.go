@@ -60,38 +60,41 @@ func outgoing(c *call, flags *flag.FlagSet) action {
 func (d doing) settleMail(ctx context.Context, words []string, command func(workflow.ReleaseMail) workflow.Command) error {
 	var commands []workflow.Command
 	for _, word := range words {
-		m, err := parseMail(word)
-		if err != nil {
-			return err
+		at, ok := parseSpot(word)
+		if !ok {
+			return usage("%q is no outgoing mail: allowed is a row like 7.3.0, all of a mail like 7.3, or a ticket like 7", word)
 		}
-		commands = append(commands, command(m))
+		commands = append(commands, command(workflow.ReleaseMail{Ticket: at.ticket, Version: at.version, Number: at.number}))
 	}
 	return d.do(ctx, commands...)
 }
 
-func parseMail(word string) (m workflow.ReleaseMail, err error) {
+// spot is something in the history of a ticket: 7, 7.3 or 7.3.0.
+type spot struct {
+	ticket  incident.ID
+	version uint64 // 0: not said
+	number  *int   // nil: not said
+}
+
+func parseSpot(word string) (at spot, ok bool) {
 	parts := strings.Split(strings.TrimPrefix(word, "#"), ".")
-	wrong := usage("%q is no outgoing mail: allowed is a row like 7.3.0, all of a mail like 7.3, or a ticket like 7", word)
-	if len(parts) > 3 {
-		return m, wrong
-	}
-	if m.Ticket, err = incident.ParseID(parts[0]); err != nil {
-		return m, wrong
+	var err error
+	if at.ticket, err = incident.ParseID(parts[0]); err != nil || len(parts) > 3 {
+		return at, false
 	}
 	if len(parts) > 1 {
-		if m.Version, err = strconv.ParseUint(parts[1], 10, 63); err != nil || m.Version == 0 {
-			return m, wrong
+		if at.version, err = strconv.ParseUint(parts[1], 10, 63); err != nil || at.version == 0 {
+			return at, false
 		}
 	}
 	if len(parts) > 2 {
 		number, err := strconv.ParseUint(parts[2], 10, 31)
-		if err != nil {
-			return m, wrong
-		}
 		n := int(number)
-		m.Number = &n
+		if at.number = &n; err != nil {
+			return at, false
+		}
 	}
-	return m, nil
+	return at, true
 }
 
 func (c *call) listOutbox(ctx context.Context, q storage.OutgoingQuery) error {

@@ -96,7 +96,7 @@ func TestOneRowPerRecipient(t *testing.T) {
 	w.do(workflow.Edit{Ticket: w.child(incident.KindInvestigation), Requestors: &[]incident.Party{ourselves, {Address: "bob@example.org"}}}, workflow.Reply{Ticket: 1, Text: "Hello."})
 	require.Equal(t, "bob@example.org", w.row().To)
 	w.do(workflow.Edit{Ticket: 1, Requestors: &[]incident.Party{ourselves}})
-	require.ErrorContains(t, w.refused(workflow.Reply{Ticket: 1, Text: "Hello."}), "its only requestor is this desk itself: edit the requestors")
+	require.ErrorContains(t, w.refused(workflow.Reply{Ticket: 1, Text: "Hello."}), "nobody is left to write to: its requestors are this desk itself, or squelched: edit the requestors")
 }
 
 func TestTemporaryFailures(t *testing.T) {

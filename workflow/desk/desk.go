@@ -28,10 +28,11 @@ type Config struct {
 	// [Session.Replay]; nil: records of other versions are asked of Policy.
 	PolicyVersion func(ctx context.Context, version uint32) (*workflow.Policy, error)
 
-	Tag    mail.Tag       // of subjects: [A CSIRT #34159]. Without a Name that of the policy; without one there, no tag is put or found
-	From   incident.Party // the desk's own mailbox; needed to send mail
-	Team   []Member       // whose mail counts as written by us
-	Limits mail.Limits    // for incoming mail; the zero value is mail's default
+	Tag     mail.Tag       // of subjects: [A CSIRT #34159]. Without a Name that of the policy; without one there, no tag is put or found
+	From    incident.Party // the desk's own mailbox; needed to send mail
+	ReplyTo incident.Party // where answers to our mail are to go (Reply-To); without Address: to From
+	Team    []Member       // whose mail counts as written by us
+	Limits  mail.Limits    // for incoming mail; the zero value is mail's default
 
 	// Recipients are the mailboxes that mail is taken for, beside From: they tell
 	// whose mail it is, and no mail of ours goes there.
@@ -126,7 +127,7 @@ type Desk struct {
 }
 
 // New returns a desk on a store. It fails when the policy has mistakes, all of
-// which the error lists, or when From is no mail address.
+// which the error lists, or when From or ReplyTo is no mail address.
 func New(store storage.Store, config Config) (*Desk, error) {
 	if store == nil {
 		return nil, errors.New("desk: New needs a store")
@@ -137,9 +138,12 @@ func New(store storage.Store, config Config) (*Desk, error) {
 	if err := config.Policy.Validate(); err != nil {
 		return nil, fmt.Errorf("desk: Config.Policy: %w", err)
 	}
-	if config.From.Address != "" {
-		if _, err := incident.NewObservable(incident.MailAddress, config.From.Address, incident.RoleUnknown); err != nil {
-			return nil, fmt.Errorf("desk: Config.From: %w", err)
+	for name, own := range map[string]incident.Party{"From": config.From, "ReplyTo": config.ReplyTo} {
+		if own.Address == "" {
+			continue
+		}
+		if _, err := incident.NewObservable(incident.MailAddress, own.Address, incident.RoleUnknown); err != nil {
+			return nil, fmt.Errorf("desk: Config.%s: %w", name, err)
 		}
 	}
 	switch {
@@ -209,7 +213,7 @@ func (d *Desk) recipient(address string) (Recipient, bool) {
 
 // own reports whether mail to an address would come back to this desk.
 func (d *Desk) own(address string) bool {
-	if incident.SameAddress(address, d.config.From.Address) {
+	if incident.SameAddress(address, d.config.From.Address) || incident.SameAddress(address, d.config.ReplyTo.Address) {
 		return true
 	}
 	_, taken := d.recipient(address)

@@ -75,8 +75,8 @@ func (r *run) sent(ctx context.Context, t incident.Ticket, m incident.Message, d
 	}
 	m.Content.Sealed, m.Blobs, err = r.seal(ctx, t, kind, raw, slices.Concat(m.Content.To, m.Content.Cc)...)
 	for _, p := range m.Content.To {
-		if err == nil && decision.Once > 0 {
-			_, err = r.draft.Claim(ctx, onceKey(p, decision.Once, at), t.ID)
+		if err == nil && decision.Pause > 0 {
+			_, err = r.draft.Claim(ctx, onceKey(p, decision.Pause, at), t.ID)
 		}
 	}
 	return m, err
@@ -145,18 +145,16 @@ func (r *run) compose(ctx context.Context, t incident.Ticket, m incident.Message
 	if config.From.Address == "" {
 		return m, nil, &workflow.RefusedError{Command: "reply", Ticket: t.ID, Why: "this desk has no mailbox to send from: set Config.From"}
 	}
-	own := func(p incident.Party) bool { return r.desk.own(p.Address) }
 	c := &m.Content
-	c.To = slices.DeleteFunc(slices.Clone(c.To), own)
-	c.Cc = slices.DeleteFunc(slices.Clone(c.Cc), func(p incident.Party) bool {
-		return own(p) || slices.ContainsFunc(c.To, func(to incident.Party) bool { return incident.SameAddress(to.Address, p.Address) })
+	c.To, c.Cc = mail.Recipients(mail.Addressees{
+		To: c.To, Cc: c.Cc, Once: decision.Once, Own: r.desk.own, Squelched: r.policy.Squelches,
 	})
 	if len(c.To) == 0 {
-		return m, nil, &workflow.RefusedError{Command: "reply", Ticket: t.ID, Why: "its only requestor is this desk itself: edit the requestors"}
+		return m, nil, &workflow.RefusedError{Command: "reply", Ticket: t.ID, Why: "nobody is left to write to: its requestors are this desk itself, or squelched: edit the requestors"}
 	}
 	if m.Machine {
 		var err error
-		if c.To, err = r.answerable(ctx, t, c.To, decision.Once, at); err != nil {
+		if c.To, err = r.answerable(ctx, t, c.To, decision.Pause, at); err != nil {
 			return m, nil, err
 		}
 	}
@@ -166,7 +164,7 @@ func (r *run) compose(ctx context.Context, t incident.Ticket, m incident.Message
 		c.Subject = config.Tag.Put(c.Subject, t.ID)
 	}
 	letter := mail.Letter{
-		From: c.From, To: c.To, Cc: c.Cc, Subject: c.Subject, MessageID: c.MessageID,
+		From: c.From, To: c.To, Cc: c.Cc, ReplyTo: config.ReplyTo, Subject: c.Subject, MessageID: c.MessageID,
 		References: c.References, Date: at, Text: decision.Text, Desk: r.desk.name(),
 		AutoSubmitted: r.autoSubmitted(m),
 	}

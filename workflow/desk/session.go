@@ -379,15 +379,23 @@ func (s *Session) blob(ctx context.Context, id incident.ID, version uint64, n in
 		if len(records) == 0 || len(records[0].Blobs) <= n {
 			return ErrNoBody
 		}
-		if _, hidden, err := s.sight(r).records(ctx, records); err != nil {
+		if shut, err := s.shut(ctx, r, records); err != nil {
 			return err
-		} else if hidden > 0 && !received(records[0]) {
-			return ErrNoBody // the desk may have written into it why
+		} else if shut {
+			return ErrNoBody
 		}
 		body, err = s.desk.body(ctx, r, records[0].Blobs[n])
 		return err
 	})
 	return body, err
+}
+
+// shut reports whether the body of a record is kept from the actor: one that
+// [Session.History] leaves out, unless it was received. The desk may have written into
+// it why it was.
+func (s *Session) shut(ctx context.Context, r storage.Reader, record []incident.Record) (bool, error) {
+	_, hidden, err := s.sight(r).records(ctx, record)
+	return hidden > 0 && len(record) > 0 && !received(record[0]), err
 }
 
 // received reports whether a record is of a message as its sender wrote it.
