@@ -294,6 +294,37 @@ func TestMailOfRulesInAPersonsName(t *testing.T) {
 	}
 }
 
+// The mail of reactions is automatic too: it is charged, parked and released.
+func TestReactionsAreLimited(t *testing.T) {
+	w := newWorld(t, reacts(workflow.Reaction{
+		Name: "tell", On: []string{"opened"}, Kinds: []incident.Kind{incident.KindReport},
+		Mail: &workflow.MailReaction{Template: "t", To: []workflow.Audience{workflow.ToRequestors}},
+	}), func(c *desk.Config) {
+		c.Templates = []mail.Template{{Name: "t", Text: "It has come."}}
+		c.Policy.AutomaticMail = workflow.AutomaticMail{Correspondent: 2}
+		c.Policy.Squelched = []string{"@silent.example"}
+	})
+	statuses := func(from string) (list []storage.OutStatus) {
+		t.Helper()
+		id, _ := w.report(from, "")
+		w.exhaust(w.worker())
+		for _, o := range w.rows(id) {
+			if o.Reaction == "" {
+				require.Equal(t, "csirt@example.net", o.From, "it is no answer, and what cannot be delivered comes back")
+				list = append(list, o.Status)
+			}
+		}
+		return list
+	}
+	require.Equal(t, []storage.OutStatus{storage.Queued}, statuses("bob@example.org"))
+	require.Equal(t, []storage.OutStatus{storage.Queued}, statuses("bob@example.org"))
+	require.Equal(t, []storage.OutStatus{storage.Parked}, statuses("bob@example.org"))
+	w.do(workflow.Take{Ticket: 1})
+	require.Equal(t, []storage.OutStatus{storage.Queued}, statuses("bob@example.org"))
+	require.Empty(t, statuses("eve@silent.example"))
+	w.do(workflow.ReleaseMail{Ticket: 3})
+}
+
 func TestSettlingMail(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, store storage.Store) {
 		w := newWorldOn(t, store)

@@ -45,8 +45,9 @@ func (d *Desk) write(ctx context.Context, r storage.Reader, id incident.ID, m wo
 	expanded, err := mail.Expand(template.Text, mail.Expansion{Value: value, Include: include, Refuse: true, Limit: maxLetter})
 	w.err = err
 	if len(expanded.To) > 0 {
-		w.to = slices.DeleteFunc(expanded.To, func(p incident.Party) bool { return d.own(p.Address) })
+		w.to = expanded.To
 	}
+	w.to, _ = mail.Recipients(mail.Addressees{To: w.to, Own: d.own, Squelched: d.config.Policy.Squelches})
 	if w.subject = expanded.Subject; w.subject == "" {
 		w.subject = w.ticket.Subject
 	}
