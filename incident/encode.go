@@ -36,11 +36,15 @@ func (Redacted) Type() string      { return "redacted" }
 func (Custom) Type() string        { return "custom" }
 func (e Unknown) Type() string     { return e.Name }
 
+func (Bounced) Type() string        { return "bounced" }
+func (AddressMarked) Type() string  { return "address-marked" }
+func (AddressCleared) Type() string { return "address-cleared" }
+
 // Types returns the names of all types of events, as they are stored, in
 // alphabetical order.
 func Types() []string {
 	return []string{
-		"adopted", "attended", "breached", "commented", "custom", "delivered", "due", "edited", "examined", "held", "joined", "linked", "merged",
+		"address-cleared", "address-marked", "adopted", "attended", "bounced", "breached", "commented", "custom", "delivered", "due", "edited", "examined", "held", "joined", "linked", "merged",
 		"message", "moved", "notified", "opened", "overdue", "owned", "reacted", "received-again", "redacted", "settled", "skipped", "unlinked", "unmerged", "warned",
 	}
 }
@@ -223,6 +227,12 @@ func Decode(r Record) (Event, error) {
 		return decode[Settled](r, nil)
 	case "adopted":
 		return decode(r, func(e *Adopted) any { e.Blobs = r.Blobs; return nil })
+	case "bounced":
+		return decode(r, func(e *Bounced) any { return &e.Content })
+	case "address-marked":
+		return decode(r, func(e *AddressMarked) any { return &e.Content })
+	case "address-cleared":
+		return decode(r, func(e *AddressCleared) any { return &e.Content })
 	case "received-again":
 		return decode(r, func(e *ReceivedAgain) any { e.Blobs = r.Blobs; return &e.Content })
 	case "examined":

@@ -188,6 +188,12 @@ func folds() []fold {
 		}},
 		{"attended by nobody any more", incident.Attended{}, func(t *incident.Ticket) { t.Attention = nil }},
 		{"adopted", incident.Adopted{Document: "policy", Name: "ours", Version: 2, Blobs: []incident.Digest{{3}}}, func(t *incident.Ticket) { t.Kind = incident.KindDesk }},
+		{"bounced", incident.Bounced{Ticket: 5, Mail: 3, Notice: true, Action: "failed", Reason: "mailbox", Status: "5.1.1",
+			Content: incident.BouncedContent{Address: "bob@example.org", Diagnostic: "no such user"}}, nothing},
+		{"address marked", incident.AddressMarked{Ticket: 5, Version: 4, Reason: "mailbox", Status: "5.1.1",
+			Content: incident.AddressContent{Address: "bob@example.org"}}, func(t *incident.Ticket) { t.Kind = incident.KindDesk }},
+		{"address cleared", incident.AddressCleared{Content: incident.AddressContent{Address: "bob@example.org"}},
+			func(t *incident.Ticket) { t.Kind = incident.KindDesk }},
 		{"call", incident.Commented{Content: incident.CommentedContent{Call: &incident.Call{Direction: incident.CallOut, Person: "Bob", Number: "+44 1", Left: "ring back"}},
 			Blobs: []incident.Digest{{9}}}, nothing},
 		{"received again", incident.ReceivedAgain{Same: "message", Content: incident.ReceivedAgainContent{
@@ -230,7 +236,7 @@ func TestFold(t *testing.T) {
 func typeNames() []string {
 	return []string{"opened", "moved", "owned", "linked", "unlinked", "edited", "message", "commented", "due", "held",
 		"delivered", "merged", "received-again", "skipped", "redacted", "custom", "warned", "breached",
-		"overdue", "joined", "unmerged", "notified", "adopted", "examined", "attended", "reacted"}
+		"overdue", "joined", "unmerged", "notified", "adopted", "examined", "attended", "reacted", "bounced", "address-marked", "address-cleared"}
 }
 
 func TestTypeNames(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 type Bounce struct {
 	Recipients []BouncedRecipient // at most 1000; may be empty if nobody is named
 	MessageID  string             // of the mail that it is about, without angle brackets; empty: not said
+	Subject    string             // of that mail, as far as it came back
 	EnvelopeID string             // as given to the mail system with that mail (RFC 3461 4.4); empty: not said
 	Standard   bool               // it holds a delivery report (RFC 3464); otherwise its text was read
 	Why        []string           // a sentence for each sign
@@ -77,7 +78,7 @@ func ReadBounce(m *Message, env Envelope) (Bounce, bool) {
 	} else if !b.readNotice(m, env, notice, original) {
 		return Bounce{}, false
 	}
-	b.MessageID = b.about(m, original)
+	b.MessageID, b.Subject = b.about(m, original), original.subject
 	for i := range b.Recipients {
 		r := &b.Recipients[i]
 		if r.Reason == UnknownReason && (r.Action == "failed" || r.Action == "delayed") {
@@ -94,8 +95,8 @@ func (b *Bounce) say(format string, args ...any) { b.Why = append(b.Why, fmt.Spr
 
 // original is what is left of the mail that a bounce is about.
 type original struct {
-	id string
-	to []incident.Party
+	id, subject string
+	to          []incident.Party
 }
 
 // originalOf reads the header that came back in a part, or as the rest of the text.
@@ -119,7 +120,7 @@ func headerIn(raw []byte) original {
 	const most = 64 << 10
 	raw = raw[:min(len(raw), most)]
 	m, _ := Parse(raw, Limits{})
-	o := original{m.MessageID, slices.Concat(m.To, m.Cc)}
+	o := original{m.MessageID, m.Subject, slices.Concat(m.To, m.Cc)}
 	if o.id == "" {
 		o.id = idIn(string(raw))
 	}

@@ -39,6 +39,7 @@ const (
 	IncidentNumber = "incident-number" // someone outside wrote to an incident
 	UnknownNumber  = "unknown-number"  // a tag of ours, and no such ticket
 	TwoTags        = "two-tags"        // tags of different tickets
+	ByBounce       = "bounce"          // what became of a mail of ours, or of one that is not known
 	NewReport      = "new"
 )
 

@@ -65,6 +65,8 @@ func (f facts) answer(asks []workflow.Ask) (known workflow.Facts) {
 			known.KnowStatuses(a, answer)
 		case []incident.Record:
 			known.KnowRecords(a, answer)
+		case bool:
+			known.KnowDefective(a, answer)
 		case []incident.Event:
 			known.KnowRecords(a, recordsOf(answer...))
 		}

@@ -20,7 +20,8 @@ import (
 type Command interface {
 	// Name is the word for the command in JSON and in records.
 	Name() string
-	// Target is the ticket that the command is about; 0 for [Open].
+	// Target is the ticket that the command is about; 0 for [Open], and for what is
+	// about the desk itself.
 	Target() incident.ID
 
 	asks(p *Policy, t incident.Ticket) []Ask
@@ -85,6 +86,8 @@ type Mail struct {
 	Trust   incident.Trust         `json:"trust,omitempty"`
 	Entity  incident.MessageEntity `json:"entity"`
 	Blobs   []incident.Digest      `json:"blobs"` // [0]: the raw mail
+
+	Deliveries []Delivery `json:"deliveries,omitempty"` // what it says, if it is a bounce
 }
 
 // Take makes the actor the owner of a ticket that nobody owns (JANET 3.5).
@@ -461,7 +464,7 @@ func (c Wake) Target() incident.ID         { return c.Ticket }
 func Commands() []Command {
 	return []Command{
 		Open{}, Take{}, Steal{}, Release{}, Assign{}, Attend{}, Move{}, Reopen{}, Resolve{}, Abandon{}, Reject{}, Link{}, Unlink{},
-		Merge{}, Unmerge{}, Comment{}, Edit{}, Reply{}, ReplyAll{}, Deliver{}, ReleaseMail{}, DropMail{},
+		Merge{}, Unmerge{}, Comment{}, Edit{}, Reply{}, ReplyAll{}, Deliver{}, ReleaseMail{}, DropMail{}, ClearAddress{},
 	}
 }
 
@@ -469,7 +472,7 @@ func Commands() []Command {
 // a rule or a reaction.
 func ByDesk(c Command) bool {
 	switch c := c.(type) {
-	case Append, ReceiveAgain, Examine, Close, SetDue, Restart, Notify, AutoReply, Inform, Conclude, Wake:
+	case Append, ReceiveAgain, Examine, Close, SetDue, Restart, Notify, AutoReply, Inform, Conclude, Wake, MarkAddress:
 		return true
 	case Open:
 		return c.Mail != nil || c.Held != nil
@@ -479,5 +482,5 @@ func ByDesk(c Command) bool {
 
 // all returns a zero value of every command.
 func all() []Command {
-	return append(Commands(), Append{}, ReceiveAgain{}, Examine{}, Close{}, SetDue{}, Restart{}, Notify{}, AutoReply{}, Inform{}, Conclude{}, Wake{})
+	return append(Commands(), Append{}, ReceiveAgain{}, Examine{}, Close{}, SetDue{}, Restart{}, Notify{}, AutoReply{}, Inform{}, Conclude{}, Wake{}, MarkAddress{})
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ func everyCommand() []workflow.Command {
 		workflow.ReleaseMail{Ticket: 7}, workflow.DropMail{Ticket: 7, Version: 3}, workflow.AutoReply{Ticket: 7, Text: "x"},
 		workflow.Append{Ticket: 7}, workflow.ReceiveAgain{Ticket: 7}, workflow.Examine{Ticket: 7, Message: 2}, workflow.Close{Ticket: 7, Under: 3, To: "resolved"},
 		workflow.SetDue{Ticket: 7}, workflow.Restart{Ticket: 7}, workflow.Notify{Ticket: 7, To: incident.Duty}, workflow.Wake{Ticket: 7},
+		workflow.MarkAddress{Address: "bob@example.org", Ticket: 7, Version: 3}, workflow.ClearAddress{Address: "bob@example.org"},
 	}
 }
 
@@ -143,7 +145,7 @@ func TestListsOfCommands(t *testing.T) {
 	people := map[string]bool{}
 	for _, c := range everyCommand() {
 		target := incident.ID(7)
-		if c.Name() == "open" {
+		if slices.Contains([]string{"open", "mark-address", "clear-address"}, c.Name()) {
 			target = incident.Desk
 		}
 		require.Equal(t, target, c.Target(), c.Name())
@@ -157,7 +159,7 @@ func TestListsOfCommands(t *testing.T) {
 }
 
 func TestBadCommands(t *testing.T) {
-	const names = "open, take, steal, release, assign, attend, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, deliver, release-mail, drop-mail"
+	const names = "open, take, steal, release, assign, attend, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, deliver, release-mail, drop-mail, clear-address"
 	for text, want := range map[string]string{
 		`{"command":"tkae","ticket":7}`: `workflow: a command: command "tkae" is not possible: allowed is ` + names,
 		`{}`:                            `workflow: a command: command "" is not possible: allowed is ` + names,

@@ -186,6 +186,9 @@ func (Append) asks(*Policy, incident.Ticket) []Ask { return nil }
 
 func (c Append) decide(*Policy, incident.Ticket, Facts, Env) ([]Decision, error) {
 	list := []incident.Event{c.Mail.message()}
+	for _, d := range c.Mail.Deliveries {
+		list = append(list, d.outcome())
+	}
 	if c.From != 0 {
 		list = append(list, incident.Merged{From: c.From})
 	}

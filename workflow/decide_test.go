@@ -249,6 +249,8 @@ func anything(a workflow.Ask) any {
 	switch a.Fact {
 	case workflow.FactMessages, workflow.FactAnswerable, workflow.FactTexts, workflow.FactNewestText:
 		return []workflow.MessageRecord{{Version: 2, At: morning, Text: "x"}}
+	case workflow.FactDefective:
+		return true
 	case workflow.FactStatuses:
 		return []workflow.StatusRecord{}
 	case workflow.FactMerges:

@@ -28,6 +28,7 @@ const (
 	FactAsOf               Fact = "as of"                  // the ticket as it was at Ask.Version
 	FactSetter             Fact = "setter"                 // the newest of its records that says something of the field Ask.Field, or the one that opened it
 	FactMerges             Fact = "merges"                 // the records of its messages and merges (merged, joined, unmerged), oldest first
+	FactDefective          Fact = "defective"              // of the Address, and of no ticket: whether it is marked as defective
 )
 
 // Ask asks for a fact about a ticket.
@@ -36,6 +37,7 @@ type Ask struct {
 	Ticket  incident.ID
 	Version uint64 // of the ticket, where the fact says so
 	Field   string // likewise
+	Address string // a mail address in lower case, where the fact is about one
 }
 
 // MessageRecord is a message with the record that holds it. Text is filled where
@@ -108,6 +110,7 @@ type Facts struct {
 	messages map[Ask][]MessageRecord
 	statuses map[Ask][]StatusRecord
 	records  map[Ask][]incident.Record
+	yes      map[Ask][]bool
 }
 
 // Know adds the answer to an ask: no ticket, one, or several in ascending order
@@ -143,6 +146,14 @@ func (f *Facts) KnowRecords(a Ask, records []incident.Record) {
 		f.records = map[Ask][]incident.Record{}
 	}
 	f.records[a] = records
+}
+
+// KnowDefective adds the answer to an ask for [FactDefective].
+func (f *Facts) KnowDefective(a Ask, is bool) {
+	if f.yes == nil {
+		f.yes = map[Ask][]bool{}
+	}
+	f.yes[a] = []bool{is}
 }
 
 // Ticket returns a ticket; false if it does not exist.
@@ -202,6 +213,11 @@ func (f Facts) Texts(id incident.ID) []MessageRecord {
 // false if it has none.
 func (f Facts) NewestText(id incident.ID) (MessageRecord, bool) {
 	return first(known(f.messages, Ask{Fact: FactNewestText, Ticket: id}))
+}
+
+// Defective reports whether an address is marked as defective.
+func (f Facts) Defective(address string) bool {
+	return known(f.yes, askDefective(address)[0])[0]
 }
 
 // Merges returns the records of the messages and merges of a ticket, oldest first.

@@ -36,7 +36,7 @@ func reactions() map[string]reaction {
 		"open-linked-report":     {slices.Concat(linked, signals("joined", "", rep)), signals("moved", "activates", rep)},
 		"reopen-linked-incident": {slices.Concat(linked, signals("joined", "", children...)), signals("moved", "opens", inc)},
 		"copy-observables":       {linked, signals("edited", "observables", inc)},
-		"append-delivered":       {signals("delivered", "", rep), slices.Concat(in, signals("merged", "", children...))},
+		"append-delivered":       {signals("delivered", "", rep), slices.Concat(in, signals("bounced", "", children...), signals("merged", "", children...))},
 		ruleApproveBlock:         {signals("message", "in", block), slices.Concat(signals("moved", "activates", block), signals("moved", "closes", block))},
 		"request-block-removal":  {signals("moved", "waits", block), signals("message", "out", block)},
 		"confirm-block-removal":  {signals("moved", "closes", block), signals("message", "out", block)},
@@ -63,6 +63,8 @@ func reactions() map[string]reaction {
 		"notify-reply":             {in, told},
 		"notify-reopened":          {slices.Concat(signals("moved", "opens", inc), signals("moved", "opens", children...)), told},
 		"notify-assigned":          {[]signal{{event: "owned"}}, told},
+		"mark-defective":           {[]signal{{event: "bounced"}}, []signal{{event: "address-marked"}}},
+		"notify-bounced":           {[]signal{{event: "bounced"}}, told},
 		"notify-overdue":           {nil, told},
 	}
 }
@@ -250,7 +252,9 @@ func causes() map[string][]string {
 		"release-mail":  {"settled"},
 		"drop-mail":     {"settled"},
 		"auto-reply":    {"message"},
-		"append":        {"merged", "message"},
+		"append":        {"bounced", "merged", "message"},
+		"mark-address":  {"address-marked"},
+		"clear-address": {"address-cleared"},
 		"receive-again": {"received-again"},
 		"examine":       {"examined"},
 		"close":         {"delivered", "moved"},

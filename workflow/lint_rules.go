@@ -8,13 +8,14 @@ import (
 	"github.com/airtight-csirt/airtight/incident"
 )
 
-// allEvents returns a zero value of every event of a ticket.
+// allEvents returns a zero value of every event of a ticket, and of those of the desk
+// that commands cause.
 func allEvents() []incident.Event {
 	return []incident.Event{
 		incident.Opened{}, incident.Moved{}, incident.Owned{}, incident.Linked{}, incident.Unlinked{}, incident.Edited{}, incident.Message{},
 		incident.Commented{}, incident.DueSet{}, incident.Warned{}, incident.Breached{}, incident.Overdue{}, incident.Held{}, incident.Delivered{},
-		incident.Merged{}, incident.Joined{}, incident.Unmerged{}, incident.Notified{}, incident.Attended{}, incident.Settled{}, incident.ReceivedAgain{}, incident.Examined{},
-		incident.Skipped{}, incident.Reacted{}, incident.Redacted{}, incident.Custom{},
+		incident.Merged{}, incident.Joined{}, incident.Unmerged{}, incident.Notified{}, incident.Attended{}, incident.Settled{}, incident.Bounced{}, incident.ReceivedAgain{}, incident.Examined{},
+		incident.AddressMarked{}, incident.AddressCleared{}, incident.Skipped{}, incident.Reacted{}, incident.Redacted{}, incident.Custom{},
 	}
 }
 

@@ -218,6 +218,19 @@ func Rules() []Rule {
 			Then:   notifyAssigned,
 		},
 		{
+			Name: "mark-defective",
+			Doc:  "An address of which a mail system says for good that it takes no mail is marked until a person clears it (JANET 3.13).",
+			On:   []string{"bounced"},
+			Then: markDefective,
+		},
+		{
+			Name:   "notify-bounced",
+			Doc:    "The owner of a ticket is told of a mail that did not arrive (JANET 3.13).",
+			On:     []string{"bounced"},
+			Params: NotifyParams{Duty: true},
+			Then:   notifyBounced,
+		},
+		{
 			Name:   "notify-overdue",
 			Doc:    "The owner of a ticket is told when its due date has passed (JANET 3.15).",
 			On:     []string{"overdue", "breached"},

@@ -120,6 +120,12 @@ func (w words) event(event incident.Event) string {
 		return fmt.Sprintf("outgoing mail %s: %s", e.As, strings.Join(numbers, ", "))
 	case incident.Adopted:
 		return fmt.Sprintf("%s %s adopted as version %d", e.Document, e.Name, e.Version)
+	case incident.Bounced:
+		return bounced(e)
+	case incident.AddressMarked:
+		return fmt.Sprintf("address %s is defective: %s", e.Content.Address, bounceReason(e.Reason))
+	case incident.AddressCleared:
+		return fmt.Sprintf("address %s is cleared", e.Content.Address)
 	case incident.ReceivedAgain:
 		return "received again: same " + e.Same
 	case incident.Examined:

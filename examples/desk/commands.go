@@ -95,6 +95,9 @@ func (d doing) result(result *desk.Result) {
 		fmt.Fprintln(d.stdout, "nothing to change: all is so already")
 	}
 	tell := teller{d.zone}
+	for _, warning := range result.Warnings {
+		fmt.Fprintf(d.stdout, "warning: %s\n", printable(warning))
+	}
 	for _, r := range result.Records {
 		fmt.Fprintf(d.stdout, "%s %s\n", place(r.Ticket, r.Version), tell.record(r))
 	}

@@ -112,7 +112,7 @@ func TestFeedRefuses(t *testing.T) {
 	}{
 		{[]string{"--after", "-1"}, exitUsage, "allowed are 0 and whole numbers above"},
 		{[]string{"--after", "9223372036854775808"}, exitUsage, "allowed are 0 and whole numbers above"},
-		{[]string{"--types", "opend"}, exitUsage, "there is no event \"opend\": allowed are adopted, attended, breached"},
+		{[]string{"--types", "opend"}, exitUsage, "there is no event \"opend\": allowed are address-cleared, address-marked, adopted"},
 		{[]string{"--types", ""}, exitUsage, "there is no event"},
 		{[]string{"--limit", "-1"}, exitUsage, "allowed is 1 or more"},
 		{[]string{"--poll", "0s"}, exitUsage, "allowed is one like 200ms or 5s"},

@@ -241,7 +241,7 @@ func (c *call) page(name string, page desk.Page) error {
 			requestor = printable(row.Requestors[0].Address)
 		}
 		fmt.Fprintf(table, "#%s\t%s\t%s\t%s%s\t%d\t%s\t%s\t%s\t%s%s\n", row.ID, row.Kind, row.Status, actor(row.Owner), tell.atWork(", ", row.AtWork),
-			row.Priority, due, tell.when(row.Updated), clip(requestor, 40), held(row.Ticket), clip(printable(row.Subject), 70))
+			row.Priority, due, tell.when(row.Updated), clip(requestor, 40), held(row.Ticket)+comesBack(row), clip(printable(row.Subject), 70))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -271,6 +271,14 @@ func held(t incident.Ticket) string {
 		return fmt.Sprintf("HELD %s: ", t.Held.Reason)
 	}
 	return fmt.Sprintf("HELD %s, may belong to %s: ", t.Held.Reason, tickets(t.Held.Candidates))
+}
+
+// comesBack marks a ticket that does not reach everybody.
+func comesBack(row desk.Row) string {
+	if len(row.Defective) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("DEFECTIVE %s: ", printable(strings.Join(row.Defective, ", ")))
 }
 
 // clip shortens text to n characters.

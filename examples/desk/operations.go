@@ -28,6 +28,7 @@ func operations() []subcommand {
 			each(func(id incident.ID) workflow.Command { return workflow.Unmerge{Ticket: id} })},
 		{"reply-all", "INCIDENT [TEXT]", "one mail for each open child of an incident; without TEXT from standard input", 1, -1, replyAll},
 		{"call", "ID [TEXT]", "note a telephone call", 1, -1, callNote},
+		{"address", "list | clear ADDRESS...", "addresses to which mail comes back: list them, or say that mail may go there again", 1, -1, addresses},
 		{"children", "INCIDENT", "list what belongs to an incident", 1, 1, children},
 		{"actions", "ID", "say which changes of status are possible", 1, 1, actions},
 	}

@@ -16,10 +16,11 @@ import (
 
 // document is a ticket with everything that is kept about it.
 type document struct {
-	Ticket   incident.Ticket    `json:"ticket"`
-	History  []entry            `json:"history"`
-	Hidden   int                `json:"hidden,omitempty"` // records that are left out
-	Outgoing []storage.Outgoing `json:"outgoing,omitempty"`
+	Ticket    incident.Ticket    `json:"ticket"`
+	History   []entry            `json:"history"`
+	Hidden    int                `json:"hidden,omitempty"` // records that are left out
+	Outgoing  []storage.Outgoing `json:"outgoing,omitempty"`
+	Defective []string           `json:"defective,omitempty"` // addresses to which mail comes back
 
 	bodies map[uint64][]byte          // of messages, comments and reactions, by version
 	files  map[uint64][]incident.Part // of messages that were no mail, by version
@@ -111,7 +112,10 @@ func (w *workplace) document(ctx context.Context, id incident.ID, tell teller) (
 			}
 		}
 	}
-	doc.Outgoing, err = w.me.Outgoing(ctx, id)
+	if doc.Outgoing, err = w.me.Outgoing(ctx, id); err != nil {
+		return nil, err
+	}
+	doc.Defective, err = w.me.Defective(ctx, id)
 	return &doc, err
 }
 
@@ -223,6 +227,7 @@ func (c *call) document(d *document) error {
 	line("requestors", "%s", people(t.Requestors))
 	line("copies", "%s", people(t.Cc))
 	line("contacts", "%s", people(t.Contacts))
+	line("defective", "%s", printable(strings.Join(d.Defective, ", ")))
 	line("constituency", "%s", printable(t.Constituency))
 	line("other numbers", "%s", printable(strings.Join(t.ExternalIDs, ", ")))
 	for _, name := range sortedKeys(t.Fields) {

@@ -43,6 +43,8 @@ type world struct {
 	now   time.Time
 	size  int // tickets of a filled world
 
+	letters int // reports of mail systems so far
+
 	fridays int // reports that came on a Friday
 }
 

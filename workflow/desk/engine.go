@@ -32,16 +32,17 @@ type run struct {
 	offers   []workflow.Command                   // that rules make
 	attended map[incident.ID][]incident.Attention // who worked on the tickets that commands touch
 
-	calls   []CommandCall     // for after hooks
-	changes []workflow.Change // since the derivations ran last
-	steps   int
-	records uint64        // written so far; salts and Message-IDs count with it
-	rules   []string      // on the way to the present command, outermost first
-	outcome string        // the reaction whose outcome the run writes down; none otherwise
-	label   string        // command in records that no command makes: "recompute", "adopt", or none
-	person  bool          // somebody of the team gave the commands: mail that follows from it is not limited
-	acted   []incident.ID // tickets that a person's commands were about
-	plain   bool          // no hooks, rules and derivations: how a mail is kept when these failed
+	calls    []CommandCall     // for after hooks
+	changes  []workflow.Change // since the derivations ran last
+	steps    int
+	warnings []string      // for the result
+	records  uint64        // written so far; salts and Message-IDs count with it
+	rules    []string      // on the way to the present command, outermost first
+	outcome  string        // the reaction whose outcome the run writes down; none otherwise
+	label    string        // command in records that no command makes: "recompute", "adopt", or none
+	person   bool          // somebody of the team gave the commands: mail that follows from it is not limited
+	acted    []incident.ID // tickets that a person's commands were about
+	plain    bool          // no hooks, rules and derivations: how a mail is kept when these failed
 }
 
 func (d *Desk) newRun(by incident.Actor, session *Session, seed [32]byte, base storage.Reader) *run {
@@ -83,6 +84,9 @@ func (r *run) command(ctx context.Context, c workflow.Command, cause incident.Ca
 	}
 	c, err := workflow.Bind(c, r.opened)
 	if err != nil {
+		return err
+	}
+	if c, err = r.delivered(ctx, c); err != nil {
 		return err
 	}
 	ticket, id, err := r.target(ctx, c, cause)
@@ -133,6 +137,7 @@ func (r *run) command(ctx context.Context, c workflow.Command, cause incident.Ca
 		r.meet(ticket)
 	}
 	changes := make([]workflow.Change, 0, len(decisions))
+	var unsent error // why the mail to one of several tickets cannot be written
 	for _, decision := range decisions {
 		before, at := ticket, id
 		if decision.Ticket != 0 && decision.Ticket != id {
@@ -145,6 +150,11 @@ func (r *run) command(ctx context.Context, c workflow.Command, cause incident.Ca
 			r.acted = append(r.acted, at)
 		}
 		ch, err := r.event(ctx, before, at, c, decision, cause)
+		var refused *workflow.RefusedError
+		if at != id && errors.As(err, &refused) { // the others get theirs
+			unsent = err
+			ch, err = r.event(ctx, before, at, c, workflow.Decision{Event: incident.Skipped{Command: c.Name(), Why: refused.Why}}, cause)
+		}
 		if err != nil {
 			if len(changes) == 0 { // a mail that cannot be written is refused like the command
 				return r.skip(ctx, ticket, c, cause, err)
@@ -156,11 +166,20 @@ func (r *run) command(ctx context.Context, c workflow.Command, cause incident.Ca
 			ticket = ch.After
 		}
 	}
+	if unsent != nil && !slices.ContainsFunc(changes, sends) {
+		return r.skip(ctx, ticket, c, cause, unsent)
+	}
 	r.calls = append(r.calls, call)
 	if r.plain {
 		return nil
 	}
 	return r.react(ctx, changes)
+}
+
+// sends reports whether a change is a mail of ours.
+func sends(c workflow.Change) bool {
+	m, ok := c.Event.(incident.Message)
+	return ok && m.Sent
 }
 
 // skip notes that a rule's command was refused, on the ticket that woke the rule if
@@ -198,6 +217,9 @@ func (r *run) target(ctx context.Context, c workflow.Command, cause incident.Cau
 			r.opened = append(r.opened, id)
 		}
 		return incident.Ticket{}, id, err
+	}
+	if ofDesk(c) {
+		return r.itself(ctx)
 	}
 	id := c.Target()
 	t, err := r.draft.Ticket(ctx, id)

@@ -49,6 +49,12 @@ func (r *run) learn(ctx context.Context, facts *workflow.Facts, asks []workflow.
 				return err
 			}
 			facts.KnowRecords(a, records)
+		case workflow.FactDefective:
+			is, _, err := marking(ctx, r.draft, a.Address)
+			if err != nil {
+				return err
+			}
+			facts.KnowDefective(a, is)
 		case workflow.FactSince:
 			records, err := r.since(ctx, a.Ticket, a.Version)
 			if err != nil {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
@@ -213,7 +215,9 @@ func (g *generator) draw(n int) int {
 
 func (g *generator) command(by incident.Actor) workflow.Command {
 	mine := func(t incident.Ticket) bool { return t.Owner == by && isAny(t) }
-	switch g.draw(38) {
+	switch g.draw(40) {
+	case 38:
+		return workflow.ClearAddress{Address: pick(g, outsiders...)}
 	case 0:
 		return g.open(incident.KindIncident)
 	case 1:
@@ -270,7 +274,7 @@ func (g *generator) command(by incident.Actor) workflow.Command {
 	case 35:
 		g.dropped = append(g.dropped, g.one(func(t incident.Ticket) bool { return t.LastInside != nil }))
 		return workflow.DropMail{Ticket: g.dropped[len(g.dropped)-1]}
-	case 36:
+	case 36, 39:
 		return workflow.ReleaseMail{Ticket: pick(g, append(g.dropped, 1)...)}
 	case 37:
 		return workflow.Release{Ticket: g.one(mine)}
@@ -336,7 +340,15 @@ func (g *generator) mail() ([]byte, mail.Envelope) {
 	text := fmt.Sprintf("Letter %d about 198.51.100.%d.", g.letters, g.Intn(250))
 	env := mail.Envelope{From: from, To: []string{"csirt@example.net"}}
 	child := both(isChild, not(isHeld))
-	switch g.Intn(16) {
+	switch g.Intn(17) {
+	case 16:
+		ids := slices.DeleteFunc(slices.Clone(g.ids), func(id string) bool { return g.Intn(4) > 0 && !strings.HasSuffix(id, "@example.net") })
+		if len(ids) > 0 { // of a mail of ours, now and then of somebody else's
+			return fmt.Appendf(nil, "From: mailer-daemon@example.com\r\nSubject: Undelivered %d\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; boundary=x\r\n\r\n"+
+				"--x\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.com\r\n\r\nFinal-Recipient: rfc822; %s\r\nAction: failed\r\nStatus: %s\r\n\r\n"+
+				"--x\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <%s>\r\n\r\n--x--\r\n",
+				g.letters, pick(g, outsiders...), pick(g, "5.1.1", "5.2.2"), pick(g, ids...)), env
+		}
 	case 0, 1: // a new report
 	case 2, 3, 4:
 		t := g.ticket(g.one(both(child, isLinked)))

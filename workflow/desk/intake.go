@@ -101,6 +101,9 @@ type incoming struct {
 	entity  incident.MessageEntity
 	tagged  []incident.ID
 	copyKey storage.Key // empty Value: the mail has no Message-ID
+
+	bounce     *mail.Bounce        // nil: it is none
+	deliveries []workflow.Delivery // what it says of a mail of ours
 }
 
 func (d *Desk) read(ctx context.Context, env mail.Envelope, raw []byte) (*incoming, error) {
@@ -131,6 +134,7 @@ func (d *Desk) incoming(env mail.Envelope, raw []byte, header *mail.Message) *in
 	if actor, ok := d.member(in.sender.Address); ok && !in.machine.Bounce {
 		in.actor, in.team = actor, true
 	}
+	in.readBounce()
 	return in
 }
 
@@ -253,6 +257,9 @@ func (r *run) receive(ctx context.Context, in *incoming, failed error) (*Receipt
 		return receipt, err
 	}
 	verdict, err := r.thread(ctx, in)
+	if err == nil {
+		verdict, err = r.bounced(ctx, in, verdict)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +283,7 @@ func (r *run) receive(ctx context.Context, in *incoming, failed error) (*Receipt
 	if err := r.all(ctx, []workflow.Command{command}); err != nil {
 		return nil, err
 	}
-	receipt := &Receipt{Ticket: verdict.Ticket, Verdict: verdict, Machine: in.machine.Any()}
+	receipt := &Receipt{Ticket: verdict.Ticket, Verdict: verdict, Machine: in.isMachine()}
 	if len(r.opened) > 0 {
 		receipt.Ticket = r.opened[0]
 		opened, err := r.draft.Ticket(ctx, receipt.Ticket) // a hook may hold a mail, or not
@@ -397,13 +404,13 @@ func (r *run) replied(ctx context.Context, input *mail.ThreadInput, space, id st
 // intakeCommand turns a verdict into the command that carries it out.
 func (r *run) intakeCommand(ctx context.Context, in *incoming, verdict mail.Verdict) (workflow.Command, error) {
 	m := workflow.Mail{
-		Side: incident.Outside, Machine: in.machine.Any(), Thread: verdict.Reason, Trust: in.trust,
-		Entity: in.entity, Blobs: []incident.Digest{in.digest},
+		Side: incident.Outside, Machine: in.isMachine(), Thread: verdict.Reason, Trust: in.trust,
+		Entity: in.entity, Blobs: []incident.Digest{in.digest}, Deliveries: in.deliveries,
 	}
 	if in.team {
 		m.Side = incident.Inside
 	}
-	m.Flags = append(flags(in.machine, verdict), in.open.flags()...)
+	m.Flags = append(flags(in, verdict), in.open.flags()...)
 	m.Entity.Why = slices.Concat(verdict.Why, in.entity.Why)
 	if why := mail.Unanswerable(in.msg, in.env, in.machine); why != "" && !m.Machine {
 		m.Flags = append(m.Flags, workflow.FlagQuiet)
@@ -441,7 +448,7 @@ func (r *run) intakeCommand(ctx context.Context, in *incoming, verdict mail.Verd
 	constituency, why := r.desk.constituency(in)
 	m.Entity.Why = append(m.Entity.Why, why...)
 	open := workflow.Open{
-		Kind: incident.KindReport, Subject: in.entity.Subject, Via: "mail", Constituency: constituency,
+		Kind: incident.KindReport, Subject: in.entity.Subject, Via: in.via(), Constituency: constituency,
 		Requestors: r.desk.requestors(in), Mail: &m,
 	}
 	if verdict.Action == mail.Hold {
@@ -451,13 +458,14 @@ func (r *run) intakeCommand(ctx context.Context, in *incoming, verdict mail.Verd
 }
 
 // flags are what a list shows about a message in a word each.
-func flags(machine mail.Machine, verdict mail.Verdict) []string {
+func flags(in *incoming, verdict mail.Verdict) []string {
+	machine := in.machine
 	var flags []string
 	for _, f := range []struct {
 		set  bool
 		name string
 	}{
-		{machine.Loop, "loop"}, {machine.Bounce, "bounce"}, {machine.Auto, "auto"}, {machine.Bulk, "bulk"},
+		{machine.Loop, "loop"}, {machine.Bounce || in.bounce != nil, flagBounce}, {machine.Auto, "auto"}, {machine.Bulk, "bulk"},
 		{verdict.Action == mail.AppendFlagged, "stranger"},
 	} {
 		if f.set {

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
@@ -16,6 +17,10 @@ type Row struct {
 	incident.Ticket
 	Overdue bool                 `json:"overdue"`          // not inactive, and its due date has come
 	AtWork  []incident.Attention `json:"atWork,omitempty"` // who works on it now
+
+	// Defective are the addresses of its requestors and copies to which mail comes
+	// back (JANET 3.13).
+	Defective []string `json:"defective,omitempty"`
 }
 
 // Page is a part of a list.
@@ -137,7 +142,11 @@ func (s *Session) List(ctx context.Context, q storage.Query, after *storage.Curs
 			return err
 		}
 		for _, t := range found {
-			page.Rows = append(page.Rows, Row{Ticket: t, Overdue: t.Overdue(page.At), AtWork: t.Attending(page.At)})
+			bad, err := defective(ctx, r, slices.Concat(t.Requestors, t.Cc))
+			if err != nil {
+				return err
+			}
+			page.Rows = append(page.Rows, Row{Ticket: t, Overdue: t.Overdue(page.At), AtWork: t.Attending(page.At), Defective: bad})
 		}
 		page.Total, err = r.Count(ctx, q)
 		return err

@@ -66,6 +66,9 @@ func (r *run) keep(ctx context.Context, text string) ([]incident.Digest, error) 
 // sent is a mail to correspondents.
 func (r *run) sent(ctx context.Context, t incident.Ticket, m incident.Message, decision workflow.Decision, at time.Time) (incident.Event, error) {
 	m, raw, err := r.compose(ctx, t, m, decision, at)
+	if err == nil {
+		err = r.reachable(ctx, t, m)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +87,7 @@ func (r *run) sent(ctx context.Context, t incident.Ticket, m incident.Message, d
 
 // notified is a notice to the team, without a mail where no mailbox is known.
 func (r *run) notified(ctx context.Context, t incident.Ticket, n incident.Notified, text string, at time.Time) (incident.Event, error) {
-	n, raw, err := r.notice(t, n, text, at)
+	n, raw, err := r.notice(ctx, t, n, text, at)
 	if err != nil || raw == nil {
 		return n, err
 	}
@@ -109,7 +112,7 @@ func (r *run) keepFiles(ctx context.Context, m *incident.Message, files []workfl
 
 // notice makes the mail that tells somebody of the team, and none where no mailbox
 // of theirs is known.
-func (r *run) notice(t incident.Ticket, n incident.Notified, text string, at time.Time) (incident.Notified, []byte, error) {
+func (r *run) notice(ctx context.Context, t incident.Ticket, n incident.Notified, text string, at time.Time) (incident.Notified, []byte, error) {
 	address, known := r.desk.mailbox(n.To)
 	if !known || r.desk.config.From.Address == "" {
 		return n, nil, nil
@@ -119,14 +122,16 @@ func (r *run) notice(t incident.Ticket, n incident.Notified, text string, at tim
 	if r.desk.config.Tag.Name != "" {
 		subject = r.desk.config.Tag.Put(subject, t.ID)
 	}
+	id := r.messageID(t.ID)
 	raw, err := mail.Compose(mail.Letter{
-		From: r.desk.config.From, To: []incident.Party{n.Content.Party}, Subject: subject, MessageID: r.messageID(t.ID),
+		From: r.desk.config.From, To: []incident.Party{n.Content.Party}, Subject: subject, MessageID: id,
 		Date: at, Text: text, Desk: r.desk.name(), AutoSubmitted: "auto-generated",
 	})
 	if err != nil {
 		return n, nil, fmt.Errorf("desk: the notice about ticket %s cannot be written: %w", t.ID, err)
 	}
-	return n, raw, nil
+	_, err = r.draft.Claim(ctx, storage.Key{Space: claimMessageID, Value: id}, t.ID) // it may come back
+	return n, raw, err
 }
 
 // messageID returns a new Message-ID for a mail about a ticket.
@@ -194,6 +199,12 @@ func (d *Desk) name() string {
 func (r *run) settleMessage(ctx context.Context, t incident.Ticket, ev incident.Event) (rows int, err error) {
 	if n, ok := ev.(incident.Notified); ok && len(n.Blobs) > 0 {
 		return r.post(ctx, t, outgoing{n.Blobs[0], n.Content.Sealed, r.desk.config.From.Address, storage.ChargeTeam}, n.Content.Party)
+	}
+	switch ev := ev.(type) {
+	case incident.AddressMarked:
+		return 0, r.mark(ctx, claimMarked, ev.Content.Address)
+	case incident.AddressCleared:
+		return 0, r.mark(ctx, claimCleared, ev.Content.Address)
 	}
 	m, ok := ev.(incident.Message)
 	if !ok {

@@ -197,7 +197,7 @@ func (r *run) trusted(ctx context.Context, in *incoming, verdict mail.Verdict) (
 	}
 	least := r.policy.MailTrust.Append
 	appends := verdict.Action == mail.Append || verdict.Action == mail.AppendFlagged
-	if !appends || in.trust.Reaches(least) {
+	if !appends || in.trust.Reaches(least) || len(in.deliveries) > 0 { // a bounce proves itself by the Message-ID
 		return verdict, nil
 	}
 	held := mail.Verdict{Action: mail.Hold, Candidates: []incident.ID{verdict.Ticket}, Reason: "untrusted", Why: append(verdict.Why,

@@ -49,6 +49,10 @@ type Result struct {
 	// the actor attended to them (JANET 3.18). It is a notice and no refusal.
 	AtWork []AtWork `json:"atWork,omitempty"`
 
+	// Warnings are sentences about what was done all the same: a mail that goes to an
+	// address from which mail has come back.
+	Warnings []string `json:"warnings,omitempty"`
+
 	calls   []CommandCall // what after hooks have not seen yet
 	written []incident.Record
 }
@@ -221,7 +225,7 @@ func (r *run) result(ctx context.Context, changes storage.Changes) (*Result, err
 		}
 	}
 	written := changes.Records
-	result := &Result{calls: r.calls, written: written, Opened: r.opened, Offers: r.offers, AtWork: others}
+	result := &Result{calls: r.calls, written: written, Opened: r.opened, Offers: r.offers, AtWork: others, Warnings: r.warnings}
 	sight := r.sight()
 	result.Tickets = slices.DeleteFunc(changes.Tickets, func(t incident.Ticket) bool { return hidden[t.ID] })
 	if err := sight.tickets(ctx, result.Tickets); err != nil {

@@ -178,7 +178,7 @@ type turn struct {
 // verified on memory after each step; on the others, whose records are compared,
 // after every twentieth.
 func TestTraces(t *testing.T) {
-	fired := traces(t, 7, workflow.Default(), 3)
+	fired := traces(t, 8, workflow.Default(), 3)
 	for _, r := range plain().Rules {
 		require.GreaterOrEqual(t, fired[r.Name], 5, "rule %s", r.Name)
 	}
@@ -191,7 +191,7 @@ func TestTraces(t *testing.T) {
 func TestTracesWithAnAgreement(t *testing.T) {
 	p := plain()
 	promising(p)
-	fired := traces(t, 12, p, 1)
+	fired := traces(t, 13, p, 1)
 	for _, r := range p.Rules {
 		require.GreaterOrEqual(t, fired[r.Name], 1, "rule %s", r.Name)
 	}
@@ -206,7 +206,7 @@ func TestTracesWithAnAgreement(t *testing.T) {
 // traces plays steps, in which each command runs so many times at least, and
 // returns how many records each rule has made.
 func traces(t *testing.T, seed int64, policy *workflow.Policy, times int) (fired map[string]int) {
-	const steps = 400
+	const steps = 480
 	t.Logf("seed %d", seed)
 	given, ran := map[string]int{}, map[string]int{}
 	fired = map[string]int{}

@@ -57,6 +57,7 @@ type verifier struct {
 	Verification
 	desk   *Desk
 	reader storage.Reader
+	marks  map[storage.Key]int // of addresses so far; the keys are those of their first
 }
 
 func (v *verifier) fault(id incident.ID, format string, args ...any) {
@@ -292,6 +293,12 @@ func (v *verifier) record(ctx context.Context, r incident.Record) error {
 		v.fault(r.Ticket, "record %d: %v", r.Version, err)
 		return nil
 	}
+	switch ev := ev.(type) {
+	case incident.AddressMarked:
+		return v.marking(ctx, r, claimMarked, ev.Content.Address)
+	case incident.AddressCleared:
+		return v.marking(ctx, r, claimCleared, ev.Content.Address)
+	}
 	m, ok := ev.(incident.Message)
 	if !ok || m.Content.MessageID == "" {
 		return nil
@@ -299,6 +306,24 @@ func (v *verifier) record(ctx context.Context, r incident.Record) error {
 	_, held, err := v.reader.Claimed(ctx, storage.Key{Space: claimMessageID, Value: m.Content.MessageID})
 	if err == nil && !held {
 		v.fault(r.Ticket, "nobody holds the Message-ID of record %d", r.Version)
+	}
+	return err
+}
+
+// marking checks that an address which was marked or cleared is claimed for it, each
+// time anew.
+func (v *verifier) marking(ctx context.Context, r incident.Record, space, address string) error {
+	if address == "" { // erased
+		return nil
+	}
+	if v.marks == nil {
+		v.marks = map[storage.Key]int{}
+	}
+	first := markKey(space, address, 1)
+	v.marks[first]++
+	_, held, err := v.reader.Claimed(ctx, markKey(space, address, v.marks[first]))
+	if err == nil && !held {
+		v.fault(r.Ticket, "nobody holds the address of record %d", r.Version)
 	}
 	return err
 }

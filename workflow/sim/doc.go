@@ -63,7 +63,9 @@
 //	WHO bulk:                    several commands, each by itself
 //	mail from=ADDRESS ...        also to, cc, subject, re=$ticket (puts its tag into the
 //	                             subject), answers=$ticket (refers to its newest message),
-//	                             id, envelope, header.NAME
+//	                             id, envelope, header.NAME; bounces=$ticket makes it a report
+//	                             on the newest mail of that ticket, with failed=ADDRESS,
+//	                             action and status of RFC 3464
 //	sweep                        does what time has made due
 //	react                        does the reactions that are queued
 //	file NAME                    shows an exported list

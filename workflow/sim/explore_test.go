@@ -208,7 +208,7 @@ func TestExploreFinds(t *testing.T) {
 				p.Rules = append(p.Rules, workflow.Rule{
 					Name: "lie", On: []string{"message"},
 					Then: func(_ *workflow.Policy, c workflow.Change, f workflow.Facts, _ any) workflow.Verdict {
-						if c.Event.(incident.Message).Thread != "" {
+						if m := c.Event.(incident.Message); !m.Sent && m.Thread != "" {
 							f.Ticket(c.After.ID)
 						}
 						return workflow.Verdict{}

@@ -202,9 +202,10 @@ func (g *generator) command(by, name string) Call {
 	shape := known[name]
 	var target incident.Ticket
 	_, aimed := member(shape, "ticket")
-	if aimed {
+	switch {
+	case aimed:
 		target = g.target(name, by)
-	} else {
+	case name == "open":
 		target = incident.Ticket{Kind: pick(g, incident.Kinds()...)}
 		c.Opens = g.fresh()
 	}
@@ -354,6 +355,7 @@ func phrases(name string) []string {
 		"clear":        {"due", "wake", "started"},
 		"constituency": {"hospital", "students", ""},
 		"via":          {"telephone", "post"},
+		"address":      {"bob@example.org", "noc@example.com", "eve@example.com"},
 	}[name]
 	if known == nil {
 		known = []string{"Please look into 192.0.2.7.", "Nothing new.", " "}
@@ -384,7 +386,7 @@ func (g *generator) mail() Step {
 		}
 		return t
 	}
-	switch g.IntN(14) {
+	switch g.IntN(16) {
 	case 0, 1, 2, 3:
 	case 4:
 		args["answers"] = []string{g.ref(child().ID)}
@@ -405,6 +407,11 @@ func (g *generator) mail() Step {
 		if len(t.Requestors) > 0 {
 			args["cc"] = []string{t.Requestors[0].Address}
 		}
+	case 10, 11:
+		t := child()
+		from = "mailer-daemon@example.com"
+		args["bounces"], args["failed"] = []string{g.ref(t.ID)}, []string{pick(g, "bob@example.org", "noc@example.com", "eve@example.com")}
+		args["subject"], args["envelope"], args["status"] = []string{"Undelivered"}, []string{""}, []string{pick(g, "5.1.1", "5.1.1", "4.2.2")}
 	default:
 		args["re"] = []string{g.ref(child().ID)}
 	}

@@ -26,6 +26,13 @@ type mailWord struct {
 	ID       string              `json:"id,omitempty"`
 	Envelope *string             `json:"envelope,omitempty"` // its sender; nil: From
 	Header   map[string][]string `json:"header,omitempty"`
+
+	// Bounces makes it a delivery report about the newest mail of a ticket to one of
+	// Failed; of which it says Action ("failed" if empty) and Status.
+	Bounces incident.ID `json:"bounces,omitempty"`
+	Failed  []string    `json:"failed,omitempty"`
+	Action  string      `json:"action,omitempty"`
+	Status  string      `json:"status,omitempty"`
 }
 
 func (w mailWord) play(ctx context.Context, p *player, s Step) (o outcome, err error) {
@@ -80,9 +87,17 @@ func (w mailWord) play(ctx context.Context, p *player, s Step) (o outcome, err e
 			line(name, encoded(value))
 		}
 	}
-	b.WriteString("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n")
-	for _, text := range s.Text {
-		b.WriteString(text + "\r\n")
+	if w.Bounces != 0 {
+		about, err := p.header(ctx, w.Bounces, w.Failed)
+		if err != nil {
+			return outcome{refused: err}, nil
+		}
+		w.report(&b, s.Text, about)
+	} else {
+		b.WriteString("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n")
+		for _, text := range s.Text {
+			b.WriteString(text + "\r\n")
+		}
 	}
 	receipt, err := p.w.Receive(ctx, envelope, []byte(b.String()))
 	if err == nil {

@@ -80,6 +80,7 @@ type outcome struct {
 	refused error              // what the desk said
 	offers  []workflow.Command // what rules propose
 	others  []desk.AtWork      // who works on it too
+	warned  []string           // about what was done all the same
 	lines   []string           // what was asked to be shown
 	silent  bool               // the step needs no trace
 }
@@ -169,6 +170,7 @@ func (p *player) do(ctx context.Context, s Step) (o outcome) {
 			continue
 		}
 		o.offers = append(o.offers, r.Result.Offers...)
+		o.warned = append(o.warned, r.Result.Warnings...)
 		o.others = append(o.others, r.Result.AtWork...)
 		for _, id := range r.Result.Opened {
 			p.name(opens[0], id)

@@ -161,7 +161,7 @@ alice "open" incident fields.x.y=z subject.x=y
 		`18:6: list: there is no list "all": allowed are due, mine, new, unowned`,
 		`19:1: the policy comes first`,
 		`20:1: mail needs from`,
-		`21:13: colour: not known: allowed are answers`,
+		`21:13: colour: not known: allowed are action, answers`,
 		`21:24: re: no step before this one opens $nobody`,
 		`22:16: colour: not known: allowed are`,
 		`24:1: sweep takes no text`,

@@ -40,6 +40,9 @@ func (p *player) tell(ctx context.Context, o outcome) (lines []string, err error
 	for _, c := range o.offers {
 		lines = append(lines, "offered "+c.Name()+p.members(reflect.ValueOf(c)))
 	}
+	for _, warning := range o.warned {
+		lines = append(lines, "warning: "+warning)
+	}
 	switch {
 	case o.refused != nil:
 		for line := range strings.SplitSeq(o.refused.Error(), "\n") {

@@ -266,6 +266,9 @@ func (w listWord) play(ctx context.Context, p *player, s Step) (o outcome, err e
 			if row.Overdue {
 				line += ", overdue"
 			}
+			if len(row.Defective) > 0 {
+				line += ", mail comes back from " + strings.Join(row.Defective, ",")
+			}
 			o.lines = append(o.lines, line)
 		}
 	}
