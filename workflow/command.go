@@ -464,7 +464,7 @@ func (c Wake) Target() incident.ID         { return c.Ticket }
 func Commands() []Command {
 	return []Command{
 		Open{}, Take{}, Steal{}, Release{}, Assign{}, Attend{}, Move{}, Reopen{}, Resolve{}, Abandon{}, Reject{}, Link{}, Unlink{},
-		Merge{}, Unmerge{}, Comment{}, Edit{}, Reply{}, ReplyAll{}, Deliver{}, ReleaseMail{}, DropMail{}, ClearAddress{},
+		Merge{}, Unmerge{}, Comment{}, Edit{}, Reply{}, ReplyAll{}, Resend{}, Deliver{}, ReleaseMail{}, DropMail{}, ClearAddress{},
 	}
 }
 

@@ -247,7 +247,7 @@ func TestUnaskedFactsPanic(t *testing.T) {
 // anything is some answer to an ask.
 func anything(a workflow.Ask) any {
 	switch a.Fact {
-	case workflow.FactMessages, workflow.FactAnswerable, workflow.FactTexts, workflow.FactNewestText:
+	case workflow.FactMessages, workflow.FactAnswerable, workflow.FactSent, workflow.FactTexts, workflow.FactNewestText:
 		return []workflow.MessageRecord{{Version: 2, At: morning, Text: "x"}}
 	case workflow.FactDefective:
 		return true

@@ -19,6 +19,7 @@ const (
 	FactMessages           Fact = "messages"               // its messages, oldest first
 	FactAnswerable         Fact = "answerable"             // the newest of its messages that is [MessageRecord.Answerable], if there is one
 	FactChildrenAnswerable Fact = "answerable of children" // FactAnswerable of each of its children that are not inactive
+	FactSent               Fact = "sent"                   // the newest of its messages that one of us sent, with its text and files
 	FactStatuses           Fact = "statuses"               // the statuses that it has had, oldest first
 	FactChildren           Fact = "children"               // all its children, by ID
 	FactTexts              Fact = "texts"                  // its messages that no machine wrote, oldest first, each with its text; of an incident the note that it was opened with
@@ -47,6 +48,7 @@ type MessageRecord struct {
 	At      time.Time
 	Message incident.Message
 	Text    string
+	Files   []File // as Text
 }
 
 // Answerable reports whether a reply can name the message: a person wrote it, and
@@ -123,7 +125,7 @@ func (f *Facts) Know(a Ask, tickets ...incident.Ticket) {
 }
 
 // KnowMessages adds the answer to an ask for [FactMessages], [FactAnswerable],
-// [FactTexts] or [FactNewestText].
+// [FactSent], [FactTexts] or [FactNewestText].
 func (f *Facts) KnowMessages(a Ask, messages []MessageRecord) {
 	if f.messages == nil {
 		f.messages = map[Ask][]MessageRecord{}
@@ -197,6 +199,11 @@ func (f Facts) Messages(id incident.ID) []MessageRecord {
 // has none.
 func (f Facts) Answerable(id incident.ID) (MessageRecord, bool) {
 	return first(known(f.messages, Ask{Fact: FactAnswerable, Ticket: id}))
+}
+
+// Sent returns the newest message of a ticket that we sent; false if there is none.
+func (f Facts) Sent(id incident.ID) (MessageRecord, bool) {
+	return first(known(f.messages, Ask{Fact: FactSent, Ticket: id}))
 }
 
 // Statuses returns the statuses that a ticket has had, oldest first.

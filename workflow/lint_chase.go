@@ -248,6 +248,7 @@ func causes() map[string][]string {
 		"edit":          {"due", "edited"},
 		"reply":         {"message"},
 		"reply-all":     {"message", "skipped"},
+		"resend":        {"edited", "message"},
 		"deliver":       {"delivered", "linked", "merged", "moved", "skipped", "unlinked"},
 		"release-mail":  {"settled"},
 		"drop-mail":     {"settled"},

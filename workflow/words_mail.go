@@ -12,6 +12,9 @@ func message(e incident.Message) string {
 	c := e.Content
 	if e.Sent {
 		line := "mail to " + people(c.To)
+		if e.Thread == ThreadResend {
+			line = "mail once more to " + people(c.To)
+		}
 		if len(c.Cc) > 0 {
 			line += ", copy to " + people(c.Cc)
 		}

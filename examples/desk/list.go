@@ -241,7 +241,7 @@ func (c *call) page(name string, page desk.Page) error {
 			requestor = printable(row.Requestors[0].Address)
 		}
 		fmt.Fprintf(table, "#%s\t%s\t%s\t%s%s\t%d\t%s\t%s\t%s\t%s%s\n", row.ID, row.Kind, row.Status, actor(row.Owner), tell.atWork(", ", row.AtWork),
-			row.Priority, due, tell.when(row.Updated), clip(requestor, 40), held(row.Ticket)+comesBack(row), clip(printable(row.Subject), 70))
+			row.Priority, due, tell.when(row.Updated), clip(requestor, 40), held(row.Ticket)+comesBack(row)+chased(row.Chasing), clip(printable(row.Subject), 70))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -279,6 +279,14 @@ func comesBack(row desk.Row) string {
 		return ""
 	}
 	return fmt.Sprintf("DEFECTIVE %s: ", printable(strings.Join(row.Defective, ", ")))
+}
+
+// chased marks an investigation that nobody answers.
+func chased(n workflow.Chasing) string {
+	if n.Timeouts == 0 {
+		return ""
+	}
+	return fmt.Sprintf("UNANSWERED %d times: ", n.Timeouts)
 }
 
 // clip shortens text to n characters.

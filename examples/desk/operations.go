@@ -27,6 +27,7 @@ func operations() []subcommand {
 		{"unmerge", "ID...", "undo the merge of tickets", 1, -1,
 			each(func(id incident.ID) workflow.Command { return workflow.Unmerge{Ticket: id} })},
 		{"reply-all", "INCIDENT [TEXT]", "one mail for each open child of an incident; without TEXT from standard input", 1, -1, replyAll},
+		{"resend", "ID", "send the last mail of a ticket again, to further people too", 1, 1, resend},
 		{"call", "ID [TEXT]", "note a telephone call", 1, -1, callNote},
 		{"address", "list | clear ADDRESS...", "addresses to which mail comes back: list them, or say that mail may go there again", 1, -1, addresses},
 		{"children", "INCIDENT", "list what belongs to an incident", 1, 1, children},
@@ -125,6 +126,19 @@ func replyAll(c *call, flags *flag.FlagSet) action {
 			return err
 		}
 		if command.Text, err = c.text(words, "desk reply-all 7 < text"); err != nil {
+			return err
+		}
+		return d.do(ctx, command)
+	}
+}
+
+func resend(c *call, flags *flag.FlagSet) action {
+	d := newDoing(c, flags)
+	var command workflow.Resend
+	collect(flags, "to", "further `address` that is asked, which becomes a requestor; repeatable", &command.To, parseParty)
+	collect(flags, "cc", "send a copy of this mail to this `address`, repeatable", &command.Cc, parseParty)
+	return func(ctx context.Context, words []string) (err error) {
+		if command.Ticket, err = parseID(words[0]); err != nil {
 			return err
 		}
 		return d.do(ctx, command)

@@ -84,6 +84,9 @@ func TestReplyAllAndCalls(t *testing.T) {
 		`call to Nora, +44 20 7946 0000, left: "Asked her to call."`)
 	require.Contains(t, b.ok("call", "3", "She rang back.", "--in"), "call from somebody")
 	require.Contains(t, b.ok("show", "3"), "She rang back.")
+	require.Contains(t, b.ok("resend", "3", "--to", "manager@example.org"), "mail once more to NOC <noc@example.org>, manager@example.org")
+	require.Contains(t, b.ok("show", "3"), "waited         0 due dates passed without an answer, sent again 1 times")
+	require.Contains(t, b.refused(exitRefused, "resend", "2"), "an incident has no correspondents")
 }
 
 func TestChildrenAndActions(t *testing.T) {

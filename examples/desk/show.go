@@ -21,6 +21,7 @@ type document struct {
 	Hidden    int                `json:"hidden,omitempty"` // records that are left out
 	Outgoing  []storage.Outgoing `json:"outgoing,omitempty"`
 	Defective []string           `json:"defective,omitempty"` // addresses to which mail comes back
+	Chasing   workflow.Chasing   `json:"chasing,omitzero"`
 
 	bodies map[uint64][]byte          // of messages, comments and reactions, by version
 	files  map[uint64][]incident.Part // of messages that were no mail, by version
@@ -115,7 +116,10 @@ func (w *workplace) document(ctx context.Context, id incident.ID, tell teller) (
 	if doc.Outgoing, err = w.me.Outgoing(ctx, id); err != nil {
 		return nil, err
 	}
-	doc.Defective, err = w.me.Defective(ctx, id)
+	if doc.Defective, err = w.me.Defective(ctx, id); err != nil {
+		return nil, err
+	}
+	doc.Chasing, err = w.me.Chasing(ctx, id)
 	return &doc, err
 }
 
@@ -242,6 +246,9 @@ func (c *call) document(d *document) error {
 	line("started", "%s", tell.date(t.Started))
 	line("resolved", "%s", tell.date(t.Resolved))
 	line("unanswered", "%s", tell.date(t.OldestUnanswered))
+	if n := d.Chasing; n.Timeouts > 0 || n.Resent > 0 {
+		line("waited", "%d due dates passed without an answer, sent again %d times", n.Timeouts, n.Resent)
+	}
 
 	fmt.Fprintf(c.stdout, "\nHistory\n")
 	if err := tell.timeline(c.stdout, d.records()); err != nil {

@@ -31,6 +31,12 @@ func (r *run) learn(ctx context.Context, facts *workflow.Facts, asks []workflow.
 				return err
 			}
 			facts.KnowMessages(a, messages)
+		case workflow.FactSent:
+			messages, err := r.lastSent(ctx, a.Ticket)
+			if err != nil {
+				return err
+			}
+			facts.KnowMessages(a, messages)
 		case workflow.FactStatuses:
 			statuses, err := statusesOf(ctx, r.draft, a.Ticket)
 			if err != nil {
@@ -285,8 +291,14 @@ func setter(ctx context.Context, r storage.Reader, id incident.ID, field string)
 }
 
 // answerable returns the newest message of a ticket that a reply can name, if
-// there is one. It looks at more and more of the newest until it finds it.
+// there is one.
 func answerable(ctx context.Context, r storage.Reader, id incident.ID) ([]workflow.MessageRecord, error) {
+	return newestOf(ctx, r, id, workflow.MessageRecord.Answerable)
+}
+
+// newestOf returns the newest message of a ticket that is so, if there is one. It
+// looks at more and more of the newest until it finds it.
+func newestOf(ctx context.Context, r storage.Reader, id incident.ID, is func(workflow.MessageRecord) bool) ([]workflow.MessageRecord, error) {
 	q := storage.HistoryQuery{Tickets: []incident.ID{id}, Types: []string{incident.Message{}.Type()}, Descending: true}
 	for q.Limit = 4; ; q.Limit *= 8 {
 		history, err := r.History(ctx, q)
@@ -294,7 +306,7 @@ func answerable(ctx context.Context, r storage.Reader, id incident.ID) ([]workfl
 			return nil, err
 		}
 		messages := decodeMessages(history)
-		if i := slices.IndexFunc(messages, workflow.MessageRecord.Answerable); i >= 0 {
+		if i := slices.IndexFunc(messages, is); i >= 0 {
 			return messages[i : i+1], nil
 		}
 		if len(history) < q.Limit {

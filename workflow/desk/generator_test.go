@@ -215,7 +215,9 @@ func (g *generator) draw(n int) int {
 
 func (g *generator) command(by incident.Actor) workflow.Command {
 	mine := func(t incident.Ticket) bool { return t.Owner == by && isAny(t) }
-	switch g.draw(40) {
+	switch g.draw(43) {
+	case 39, 40:
+		return workflow.Resend{Ticket: g.one(func(t incident.Ticket) bool { return isChild(t) && t.LastInside != nil }), To: pick(g, nil, []incident.Party{{Address: pick(g, outsiders...)}})}
 	case 38:
 		return workflow.ClearAddress{Address: pick(g, outsiders...)}
 	case 0:
@@ -228,7 +230,7 @@ func (g *generator) command(by incident.Actor) workflow.Command {
 		return workflow.Take{Ticket: g.one(func(t incident.Ticket) bool { return t.Owner == incident.Nobody && isAny(t) })}
 	case 4:
 		return workflow.Release{Ticket: g.one(mine)}
-	case 5:
+	case 5, 41:
 		return workflow.Assign{Ticket: g.one(isAny), To: pick(g, append(handlers, incident.Nobody)...)}
 	case 6, 7:
 		t := g.ticket(g.one(both(isChild, not(isHeld))))
@@ -274,8 +276,11 @@ func (g *generator) command(by incident.Actor) workflow.Command {
 	case 35:
 		g.dropped = append(g.dropped, g.one(func(t incident.Ticket) bool { return t.LastInside != nil }))
 		return workflow.DropMail{Ticket: g.dropped[len(g.dropped)-1]}
-	case 36, 39:
-		return workflow.ReleaseMail{Ticket: pick(g, append(g.dropped, 1)...)}
+	case 36, 42:
+		if n := len(g.dropped); n > 0 { // the last one is most likely still to have it
+			return workflow.ReleaseMail{Ticket: g.dropped[n-1]}
+		}
+		return workflow.ReleaseMail{Ticket: 1}
 	case 37:
 		return workflow.Release{Ticket: g.one(mine)}
 	case 32:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
 )
 
 // PageSize is how many rows a page of a list has.
@@ -21,6 +22,10 @@ type Row struct {
 	// Defective are the addresses of its requestors and copies to which mail comes
 	// back (JANET 3.13).
 	Defective []string `json:"defective,omitempty"`
+
+	// Chasing counts how often the correspondents of an investigation were waited for
+	// in vain (JANET 3.15).
+	Chasing workflow.Chasing `json:"chasing,omitzero"`
 }
 
 // Page is a part of a list.
@@ -146,7 +151,13 @@ func (s *Session) List(ctx context.Context, q storage.Query, after *storage.Curs
 			if err != nil {
 				return err
 			}
-			page.Rows = append(page.Rows, Row{Ticket: t, Overdue: t.Overdue(page.At), AtWork: t.Attending(page.At), Defective: bad})
+			row := Row{Ticket: t, Overdue: t.Overdue(page.At), AtWork: t.Attending(page.At), Defective: bad}
+			if t.Kind == incident.KindInvestigation {
+				if row.Chasing, err = chasing(ctx, r, t); err != nil {
+					return err
+				}
+			}
+			page.Rows = append(page.Rows, row)
 		}
 		page.Total, err = r.Count(ctx, q)
 		return err

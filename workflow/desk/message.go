@@ -73,7 +73,8 @@ func (r *run) sent(ctx context.Context, t incident.Ticket, m incident.Message, d
 		return nil, err
 	}
 	kind := r.policy.Sealing.Replies
-	if m.Thread == mail.NewReport { // it begins the ticket
+	// It begins the ticket, or is sent again and answers nothing.
+	if m.Thread == mail.NewReport || m.Thread == workflow.ThreadResend && len(m.Content.InReplyTo) == 0 {
 		kind = r.policy.Sealing.Requests
 	}
 	m.Content.Sealed, m.Blobs, err = r.seal(ctx, t, kind, raw, slices.Concat(m.Content.To, m.Content.Cc)...)

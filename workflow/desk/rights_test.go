@@ -386,6 +386,8 @@ func (f *rightsFixture) command() workflow.Command {
 		return workflow.Reply{Ticket: id, Text: "Thank you."}
 	case "reply-all":
 		return workflow.ReplyAll{Ticket: id, Text: "Thank you."}
+	case "resend": // nothing was sent
+		return workflow.Resend{Ticket: id}
 	case "clear-address": // nothing is marked
 		return workflow.ClearAddress{Address: "noc@example.com"}
 	case "deliver":

@@ -206,7 +206,7 @@ func TestTracesWithAnAgreement(t *testing.T) {
 // traces plays steps, in which each command runs so many times at least, and
 // returns how many records each rule has made.
 func traces(t *testing.T, seed int64, policy *workflow.Policy, times int) (fired map[string]int) {
-	const steps = 480
+	const steps = 520
 	t.Logf("seed %d", seed)
 	given, ran := map[string]int{}, map[string]int{}
 	fired = map[string]int{}

@@ -156,6 +156,7 @@ func (g *generator) target(command, by string) incident.Ticket {
 		"link":      isChild,
 		"unlink":    func(t incident.Ticket) bool { return len(t.Parents) > 0 },
 		"reply":     isChild,
+		"resend":    func(t incident.Ticket) bool { return isChild(t) && t.LastInside != nil },
 		"reply-all": isIncident,
 		"deliver":   func(t incident.Ticket) bool { return t.Held != nil },
 		"resolve":   incident.Ticket.Open,

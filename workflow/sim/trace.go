@@ -15,6 +15,7 @@ import (
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/mail"
 	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
 )
 
 // tell writes what came of a step, a line for each thing.
@@ -218,6 +219,9 @@ func message(m incident.Message) string {
 	line := "message from " + m.Content.From.Address
 	if m.Sent {
 		line = "message sent"
+		if m.Thread == workflow.ThreadResend {
+			line = "message sent again"
+		}
 	}
 	line += fmt.Sprintf(" %q", m.Content.Subject)
 	for _, part := range []struct {

@@ -266,6 +266,9 @@ func (w listWord) play(ctx context.Context, p *player, s Step) (o outcome, err e
 			if row.Overdue {
 				line += ", overdue"
 			}
+			if n := row.Chasing; n.Timeouts > 0 || n.Resent > 0 {
+				line += fmt.Sprintf(", %d due dates passed without an answer, sent again %d times", n.Timeouts, n.Resent)
+			}
 			if len(row.Defective) > 0 {
 				line += ", mail comes back from " + strings.Join(row.Defective, ",")
 			}
