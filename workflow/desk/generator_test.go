@@ -215,7 +215,7 @@ func (g *generator) draw(n int) int {
 
 func (g *generator) command(by incident.Actor) workflow.Command {
 	mine := func(t incident.Ticket) bool { return t.Owner == by && isAny(t) }
-	switch g.draw(43) {
+	switch g.draw(45) {
 	case 39, 40:
 		return workflow.Resend{Ticket: g.one(func(t incident.Ticket) bool { return isChild(t) && t.LastInside != nil }), To: pick(g, nil, []incident.Party{{Address: pick(g, outsiders...)}})}
 	case 38:
@@ -261,9 +261,9 @@ func (g *generator) command(by incident.Actor) workflow.Command {
 		return workflow.Reply{Ticket: g.one(func(t incident.Ticket) bool { return isChild(t) && t.OldestUnanswered != nil }), Text: "Thank you."}
 	case 23:
 		return workflow.Steal{Ticket: g.one(isAny)}
-	case 24:
-		return workflow.Reject{Ticket: g.one(isReport), Text: pick(g, "", "Not ours."), Steal: g.Intn(2) == 0}
-	case 25:
+	case 24, 44:
+		return workflow.Reject{Ticket: g.one(pick(g, isReport, both(isReport, not(isLinked)))), Text: pick(g, "", "Not ours."), Steal: g.Intn(2) == 0}
+	case 25, 43:
 		return workflow.Resolve{Ticket: g.one(both(isAny, not(isClosed))), Comment: pick(g, "", "Done."), Reply: pick(g, "", "", "It is done.")}
 	case 26:
 		return workflow.Abandon{Ticket: g.one(both(isIncident, not(isClosed))), Reply: pick(g, "", "We give up.")}

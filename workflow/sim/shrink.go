@@ -2,8 +2,8 @@ package sim
 
 import "slices"
 
-// shrink leaves out steps, then commands, then arguments, as long as the rest
-// still fails, until nothing more can go. The time that a step lets pass may go to
+// shrink leaves out steps, then commands, then arguments and their values, as long
+// as the rest still fails, until nothing more can go. The time that a step lets pass may go to
 // the step "after" that comes next.
 func shrink(steps []Step, fails func([]Step) bool) []Step {
 	for again := true; again; {
@@ -35,7 +35,15 @@ func shrink(steps []Step, fails func([]Step) bool) []Step {
 				for a := len(steps[i].Calls[c].Args) - 1; a > 0; a-- { // the first says what it is about
 					calls := slices.Clone(steps[i].Calls)
 					calls[c].Args = slices.Delete(slices.Clone(calls[c].Args), a, a+1)
-					try(with(steps, i, calls))
+					if try(with(steps, i, calls)) {
+						continue
+					}
+					for v := len(steps[i].Calls[c].Args[a].Values) - 1; v >= 0 && len(steps[i].Calls[c].Args[a].Values) > 1; v-- {
+						calls := slices.Clone(steps[i].Calls)
+						calls[c].Args = slices.Clone(calls[c].Args)
+						calls[c].Args[a].Values = slices.Delete(slices.Clone(calls[c].Args[a].Values), v, v+1)
+						try(with(steps, i, calls))
+					}
 				}
 			}
 		}
