@@ -27,6 +27,18 @@ type Sender interface {
 	Send(ctx context.Context, env Envelope, raw []byte) error
 }
 
+// CarefulSender is a [Sender] that says when a message is about to be handed over, so
+// that whoever is stopped before that knows that it was not taken.
+type CarefulSender interface {
+	Sender
+
+	// SendWhen does what Send does, and calls ready once all is said but what makes the
+	// next hop take the message: the final dot (RFC 5321 4.1.1.4). It calls it once at
+	// most. An error of ready ends the attempt, and is what SendWhen returns: the message
+	// is not taken.
+	SendWhen(ctx context.Context, env Envelope, raw []byte, ready func(context.Context) error) error
+}
+
 // SenderFunc makes a [Sender] of a function.
 type SenderFunc func(ctx context.Context, env Envelope, raw []byte) error
 

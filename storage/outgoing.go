@@ -16,7 +16,8 @@ type OutStatus string
 // Statuses of outgoing mail and of reactions.
 const (
 	Queued    OutStatus = "queued"    // to be sent, or done, at NextTry
-	Sending   OutStatus = "sending"   // a courier works on it until Lease
+	Leased    OutStatus = "leased"    // a courier has the message until Lease; the next hop cannot have taken it yet
+	Sending   OutStatus = "sending"   // a courier hands it over until Lease: it may be taken already; or does a reaction
 	Sent      OutStatus = "sent"      // the next hop took responsibility; a reaction is done
 	Uncertain OutStatus = "uncertain" // nobody can say whether it was taken: a person decides
 	Failed    OutStatus = "failed"    // given up
@@ -50,7 +51,7 @@ type Outgoing struct {
 	Blob      incident.Digest `json:"blob"`               // the message
 	Queued    time.Time       `json:"queued"`
 	NextTry   time.Time       `json:"nextTry"`
-	Lease     time.Time       `json:"lease"` // zero but for Sending
+	Lease     time.Time       `json:"lease"` // zero but for Leased and Sending
 	Attempts  int             `json:"attempts"`
 	LastError string          `json:"lastError,omitempty"`
 	Charge    Charge          `json:"charge,omitempty"`

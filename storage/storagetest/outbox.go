@@ -21,7 +21,7 @@ func outboxChecks() []Check {
 
 func outStatuses() []storage.OutStatus {
 	return []storage.OutStatus{
-		storage.Queued, storage.Sending, storage.Sent, storage.Uncertain, storage.Failed, storage.Parked, storage.Dropped,
+		storage.Queued, storage.Leased, storage.Sending, storage.Sent, storage.Uncertain, storage.Failed, storage.Parked, storage.Dropped,
 	}
 }
 
