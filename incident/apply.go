@@ -180,6 +180,7 @@ func (Skipped) apply(*Ticket, time.Time)       {}
 func (Notified) apply(*Ticket, time.Time)      {}
 func (Reacted) apply(*Ticket, time.Time)       {}
 func (Settled) apply(*Ticket, time.Time)       {}
+func (Undelivered) apply(*Ticket, time.Time)   {}
 func (Redacted) apply(*Ticket, time.Time)      {}
 func (Custom) apply(*Ticket, time.Time)        {}
 func (Unknown) apply(*Ticket, time.Time)       {}

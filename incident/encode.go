@@ -28,6 +28,7 @@ func (Notified) Type() string      { return "notified" }
 func (Attended) Type() string      { return "attended" }
 func (Reacted) Type() string       { return "reacted" }
 func (Settled) Type() string       { return "settled" }
+func (Undelivered) Type() string   { return "undelivered" }
 func (Adopted) Type() string       { return "adopted" }
 func (ReceivedAgain) Type() string { return "received-again" }
 func (Examined) Type() string      { return "examined" }
@@ -45,7 +46,7 @@ func (AddressCleared) Type() string { return "address-cleared" }
 func Types() []string {
 	return []string{
 		"address-cleared", "address-marked", "adopted", "attended", "bounced", "breached", "commented", "custom", "delivered", "due", "edited", "examined", "held", "joined", "linked", "merged",
-		"message", "moved", "notified", "opened", "overdue", "owned", "reacted", "received-again", "redacted", "settled", "skipped", "unlinked", "unmerged", "warned",
+		"message", "moved", "notified", "opened", "overdue", "owned", "reacted", "received-again", "redacted", "settled", "skipped", "undelivered", "unlinked", "unmerged", "warned",
 	}
 }
 
@@ -68,6 +69,7 @@ func (Unmerged) content() any        { return nil }
 func (Attended) content() any        { return nil }
 func (Reacted) content() any         { return nil }
 func (Settled) content() any         { return nil }
+func (e Undelivered) content() any   { return e.Content }
 func (Adopted) content() any         { return nil }
 func (e ReceivedAgain) content() any { return e.Content }
 func (e Examined) content() any      { return e.Content }
@@ -117,6 +119,7 @@ func (e Notified) blobs() []Digest      { return e.Blobs }
 func (Attended) blobs() []Digest        { return nil }
 func (e Reacted) blobs() []Digest       { return e.Blobs }
 func (Settled) blobs() []Digest         { return nil }
+func (Undelivered) blobs() []Digest     { return nil }
 func (e Adopted) blobs() []Digest       { return e.Blobs }
 func (e ReceivedAgain) blobs() []Digest { return e.Blobs }
 func (Examined) blobs() []Digest        { return nil }
@@ -225,6 +228,8 @@ func Decode(r Record) (Event, error) {
 		return decode(r, func(e *Reacted) any { e.Blobs = r.Blobs; return nil })
 	case "settled":
 		return decode[Settled](r, nil)
+	case "undelivered":
+		return decode(r, func(e *Undelivered) any { return &e.Content })
 	case "adopted":
 		return decode(r, func(e *Adopted) any { e.Blobs = r.Blobs; return nil })
 	case "bounced":

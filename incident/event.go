@@ -385,6 +385,36 @@ type Outgoing struct {
 	Number  int    `json:"number"`
 }
 
+// Undelivered says that an outgoing mail of this ticket has failed for one recipient, or
+// that nobody can say whether it was taken; or what became of such a mail later.
+type Undelivered struct {
+	Version  uint64             `json:"version"`          // of the record of this ticket that sent it
+	Number   int                `json:"number"`           // the recipient's place among those of the mail, from 0
+	Notice   bool               `json:"notice,omitempty"` // it told somebody of the team of something
+	Attempt  int                `json:"attempt"`          // 1, 2, 3 ...
+	Outcome  Delivery           `json:"outcome"`
+	Code     int                `json:"code,omitempty"`     // the answer of the mail host (RFC 5321 4.2); 0: none is known
+	Enhanced string             `json:"enhanced,omitempty"` // that of RFC 3463
+	Content  UndeliveredContent `json:"-"`
+}
+
+// UndeliveredContent is the erasable part of [Undelivered].
+type UndeliveredContent struct {
+	To  string `json:"to,omitempty"`  // the recipient
+	Why string `json:"why,omitempty"` // what the mail host said, or what is known
+}
+
+// Delivery is what became of an outgoing mail that was not simply taken.
+type Delivery string
+
+// What becomes of such a mail.
+const (
+	MailFailed    Delivery = "failed"    // refused for good, or not taken so often that it is given up
+	MailUncertain Delivery = "uncertain" // nobody can say whether it was taken; a person decides
+	MailRepeated  Delivery = "repeated"  // nobody can say, and the policy has it sent again under the same Message-ID
+	MailTaken     Delivery = "taken"     // it was taken after all
+)
+
 // Adopted says that a document is in force from now on. It stands in the history
 // of the desk itself.
 type Adopted struct {

@@ -174,6 +174,8 @@ func folds() []fold {
 		{"pinned", incident.DueSet{Due: &nine, Pinned: true}, func(t *incident.Ticket) { t.Due, t.Pinned = &nine, true }},
 		{"overdue", incident.Overdue{Due: nine}, func(t *incident.Ticket) { t.OverdueNoted = &nine }},
 		{"reacted", incident.Reacted{Reaction: "push-routes", Version: 4, Attempt: 2, Outcome: incident.ReactionGivenUp, Why: "exit status 3", Blobs: []incident.Digest{{8}}}, nothing},
+		{"undelivered", incident.Undelivered{Version: 4, Number: 1, Notice: true, Attempt: 2, Outcome: incident.MailFailed, Code: 550, Enhanced: "5.1.1",
+			Content: incident.UndeliveredContent{To: "bob@example.org", Why: "550 5.1.1 bob@example.org: nobody"}}, nothing},
 		{"notified", incident.Notified{To: "handler:bob", About: "an answer", Content: incident.NotifiedContent{Party: incident.Party{Address: "bob@example.net"}},
 			Blobs: []incident.Digest{{3}}}, nothing},
 		{"attended", incident.Attended{By: "handler:alice", Until: ptr(at(13))}, func(t *incident.Ticket) { // bob's time is over
@@ -236,7 +238,7 @@ func TestFold(t *testing.T) {
 func typeNames() []string {
 	return []string{"opened", "moved", "owned", "linked", "unlinked", "edited", "message", "commented", "due", "held",
 		"delivered", "merged", "received-again", "skipped", "redacted", "custom", "warned", "breached",
-		"overdue", "joined", "unmerged", "notified", "adopted", "examined", "attended", "reacted", "bounced", "address-marked", "address-cleared"}
+		"overdue", "joined", "unmerged", "notified", "adopted", "examined", "attended", "reacted", "bounced", "address-marked", "address-cleared", "undelivered"}
 }
 
 func TestTypeNames(t *testing.T) {

@@ -373,6 +373,14 @@ type AutoReply struct {
 	Hours  int         `json:"hours,omitempty"`
 }
 
+// ConcludeMail writes down that an outgoing mail was not simply taken. A courier gives it.
+type ConcludeMail struct {
+	Ticket  incident.ID          `json:"ticket"`
+	Outcome incident.Undelivered `json:"outcome"`
+	To      string               `json:"to"`            // the recipient
+	Why     string               `json:"why,omitempty"` // what the mail host said, or what is known
+}
+
 // Clocks that set due dates.
 const (
 	ClockUnanswered = "oldest unanswered message"
@@ -421,6 +429,7 @@ func (SetDue) Name() string       { return "set-due" }
 func (Restart) Name() string      { return "restart" }
 func (Notify) Name() string       { return "notify" }
 func (Inform) Name() string       { return "inform" }
+func (ConcludeMail) Name() string { return "conclude-mail" }
 func (Conclude) Name() string     { return "conclude" }
 func (Wake) Name() string         { return "wake" }
 
@@ -456,6 +465,7 @@ func (c SetDue) Target() incident.ID       { return c.Ticket }
 func (c Restart) Target() incident.ID      { return c.Ticket }
 func (c Notify) Target() incident.ID       { return c.Ticket }
 func (c Inform) Target() incident.ID       { return c.Ticket }
+func (c ConcludeMail) Target() incident.ID { return c.Ticket }
 func (c Conclude) Target() incident.ID     { return c.Ticket }
 func (c Wake) Target() incident.ID         { return c.Ticket }
 
@@ -472,7 +482,7 @@ func Commands() []Command {
 // a rule or a reaction.
 func ByDesk(c Command) bool {
 	switch c := c.(type) {
-	case Append, ReceiveAgain, Examine, Close, SetDue, Restart, Notify, AutoReply, Inform, Conclude, Wake, MarkAddress:
+	case Append, ReceiveAgain, Examine, Close, SetDue, Restart, Notify, AutoReply, Inform, Conclude, ConcludeMail, Wake, MarkAddress:
 		return true
 	case Open:
 		return c.Mail != nil || c.Held != nil
@@ -482,5 +492,5 @@ func ByDesk(c Command) bool {
 
 // all returns a zero value of every command.
 func all() []Command {
-	return append(Commands(), Append{}, ReceiveAgain{}, Examine{}, Close{}, SetDue{}, Restart{}, Notify{}, AutoReply{}, Inform{}, Conclude{}, Wake{}, MarkAddress{})
+	return append(Commands(), Append{}, ReceiveAgain{}, Examine{}, Close{}, SetDue{}, Restart{}, Notify{}, AutoReply{}, Inform{}, Conclude{}, ConcludeMail{}, Wake{}, MarkAddress{})
 }

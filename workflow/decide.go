@@ -49,7 +49,7 @@ func (p *Policy) Asks(t incident.Ticket, c Command) []Ask {
 func (p *Policy) Decide(t incident.Ticket, c Command, f Facts, env Env) ([]Decision, error) {
 	if t.MergedInto != 0 {
 		switch c.(type) {
-		case ReceiveAgain, Examine, Wake, Unmerge, Conclude, ReleaseMail, DropMail: // what comes by itself may still come
+		case ReceiveAgain, Examine, Wake, Unmerge, Conclude, ConcludeMail, ReleaseMail, DropMail: // what comes by itself may still come
 		default:
 			return nil, &RefusedError{c.Name(), t.ID, fmt.Sprintf("it was merged into ticket %s: work on that one", t.MergedInto)}
 		}
@@ -339,6 +339,16 @@ func (Conclude) asks(*Policy, incident.Ticket) []Ask { return nil }
 func (c Conclude) decide(*Policy, incident.Ticket, Facts, Env) ([]Decision, error) {
 	reacted := incident.Reacted{Reaction: c.Reaction, Version: c.Version, Attempt: c.Attempt, Outcome: c.Outcome, Why: oneLine(c.Why)}
 	return []Decision{{Event: reacted, Text: incident.Clean(c.Output)}}, nil
+}
+
+func (ConcludeMail) asks(*Policy, incident.Ticket) []Ask { return nil }
+
+func (c ConcludeMail) decide(*Policy, incident.Ticket, Facts, Env) ([]Decision, error) {
+	o := c.Outcome
+	return events(incident.Undelivered{
+		Version: o.Version, Number: o.Number, Notice: o.Notice, Attempt: o.Attempt, Outcome: o.Outcome, Code: o.Code, Enhanced: o.Enhanced,
+		Content: incident.UndeliveredContent{To: incident.Clean(c.To), Why: oneLine(c.Why)},
+	}), nil
 }
 
 func (Wake) asks(*Policy, incident.Ticket) []Ask { return nil }

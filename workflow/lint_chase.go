@@ -65,6 +65,7 @@ func reactions() map[string]reaction {
 		"notify-assigned":          {[]signal{{event: "owned"}}, told},
 		"mark-defective":           {[]signal{{event: "bounced"}}, []signal{{event: "address-marked"}}},
 		"notify-bounced":           {[]signal{{event: "bounced"}}, told},
+		"notify-undelivered":       {[]signal{{event: "undelivered"}}, told},
 		"notify-overdue":           {nil, told},
 	}
 }
@@ -264,6 +265,7 @@ func causes() map[string][]string {
 		"notify":        {"notified"},
 		"inform":        {"message"},
 		"conclude":      {"reacted"},
+		"conclude-mail": {"undelivered"},
 		"wake":          {"breached", "due", "edited", "overdue", "warned"},
 	}
 }

@@ -15,7 +15,7 @@ func allEvents() []incident.Event {
 		incident.Opened{}, incident.Moved{}, incident.Owned{}, incident.Linked{}, incident.Unlinked{}, incident.Edited{}, incident.Message{},
 		incident.Commented{}, incident.DueSet{}, incident.Warned{}, incident.Breached{}, incident.Overdue{}, incident.Held{}, incident.Delivered{},
 		incident.Merged{}, incident.Joined{}, incident.Unmerged{}, incident.Notified{}, incident.Attended{}, incident.Settled{}, incident.Bounced{}, incident.ReceivedAgain{}, incident.Examined{},
-		incident.AddressMarked{}, incident.AddressCleared{}, incident.Skipped{}, incident.Reacted{}, incident.Redacted{}, incident.Custom{},
+		incident.AddressMarked{}, incident.AddressCleared{}, incident.Skipped{}, incident.Reacted{}, incident.Undelivered{}, incident.Redacted{}, incident.Custom{},
 	}
 }
 

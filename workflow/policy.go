@@ -47,6 +47,11 @@ type Policy struct {
 	Squelched        []string       // mailboxes, and "@" with a domain, that get no mail unless a mail names them for itself
 	OperationsCentre incident.Party // whom blocks are asked of (JANET 3.14); without Address: nobody
 
+	// Uncertain says what becomes of mail of which nobody can say whether it was taken:
+	// the connection broke, or the program stopped, after its end was sent and before
+	// the answer was written down. Empty: [AskUncertain].
+	Uncertain Uncertainty
+
 	Attention Attention // how long whoever attends to a ticket works on it
 
 	// Agreement makes reports and investigations due by clocks; nil: nothing is
@@ -70,6 +75,26 @@ type Policy struct {
 	MaxSteps int
 
 	places map[string]Place // where a document says what; nil: it came from none
+}
+
+// Uncertainty is what becomes of mail of which nobody can say whether it was taken.
+type Uncertainty string
+
+// What may become of it.
+const (
+	AskUncertain    Uncertainty = "ask"    // it waits for a person
+	ResendUncertain Uncertainty = "resend" // it is sent again, with the same Message-ID, so that the other side can tell; whoever does not look gets it twice
+)
+
+// Resends reports whether uncertain mail is sent again.
+func (u Uncertainty) Resends() bool { return u == ResendUncertain }
+
+func (u Uncertainty) faults(wrong wrong) {
+	switch u {
+	case "", AskUncertain, ResendUncertain:
+	default:
+		wrong(at("uncertain"), "%q is nothing to do with uncertain mail: allowed are %s and %s", string(u), AskUncertain, ResendUncertain)
+	}
 }
 
 // MailTrust says how sure it must be who wrote a mail before it does something.

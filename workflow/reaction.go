@@ -126,7 +126,8 @@ func (p *Policy) Woken(c Change) []Reaction {
 
 // Wakes reports whether a change wakes the reaction.
 func (r Reaction) Wakes(c Change) bool {
-	if _, of := c.Event.(incident.Reacted); of {
+	switch c.Event.(type) {
+	case incident.Reacted, incident.Undelivered:
 		return false
 	}
 	if r.Implied() {

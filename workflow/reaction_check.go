@@ -57,7 +57,7 @@ func isReactionName(name string) bool {
 func (p *Policy) wakingFaults(r Reaction, place string, wrong wrong) {
 	var types []string
 	for _, t := range eventTypes() {
-		if t != (incident.Reacted{}).Type() {
+		if t != (incident.Reacted{}).Type() && t != (incident.Undelivered{}).Type() {
 			types = append(types, t)
 		}
 	}

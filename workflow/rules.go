@@ -231,6 +231,13 @@ func Rules() []Rule {
 			Then:   notifyBounced,
 		},
 		{
+			Name:   "notify-undelivered",
+			Doc:    "The owner of a ticket is told of mail that failed or may not have been taken; not of notices to the team, so that no notice tells of another.",
+			On:     []string{"undelivered"},
+			Params: NotifyParams{Duty: true},
+			Then:   notifyUndelivered,
+		},
+		{
 			Name:   "notify-overdue",
 			Doc:    "The owner of a ticket is told when its due date has passed (JANET 3.15).",
 			On:     []string{"overdue", "breached"},

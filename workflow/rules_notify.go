@@ -86,3 +86,17 @@ func notifyOverdue(_ *Policy, c Change, f Facts, params any) Verdict {
 	}
 	return notify(c, c.After, params, "its due date has passed")
 }
+
+func notifyUndelivered(_ *Policy, c Change, _ Facts, params any) Verdict {
+	mail := c.Event.(incident.Undelivered)
+	if mail.Notice {
+		return Verdict{Why: "it was a notice to the team"}
+	}
+	switch mail.Outcome {
+	case incident.MailFailed:
+		return notify(c, c.After, params, fmt.Sprintf("the mail of record %d did not go out", mail.Version))
+	case incident.MailUncertain:
+		return notify(c, c.After, params, fmt.Sprintf("nobody can say whether the mail of record %d arrived", mail.Version))
+	}
+	return Verdict{}
+}

@@ -114,6 +114,6 @@ func TestEveryRuleHasItsOrder(t *testing.T) {
 		"approve-block", "request-block-removal", "confirm-block-removal", "offer-block-notice", "block-expiry",
 		"reopen-on-reply", "foreign-tags", "sort-by-topic", "close-children", "constituency-to-children", "inherit-constituency", "owner-to-children", "owner-to-incident",
 		"reopen-parents", "resolution", "due-on-reply", "due-after-reply", "restart-on-reply",
-		"acknowledge", "notify-linked", "notify-reply", "notify-reopened", "notify-assigned", "mark-defective", "notify-bounced", "notify-overdue",
+		"acknowledge", "notify-linked", "notify-reply", "notify-reopened", "notify-assigned", "mark-defective", "notify-bounced", "notify-undelivered", "notify-overdue",
 	}, names)
 }

@@ -51,6 +51,7 @@ func (p *Policy) faults(report func(place string, err error)) {
 	}
 	p.cascadeFaults(wrong)
 	p.agreementFaults(wrong)
+	p.Uncertain.faults(wrong)
 	p.Attention.faults(wrong)
 	fields := map[string]int{} // by name or alias
 	for i, f := range p.Fields {

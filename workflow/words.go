@@ -88,6 +88,8 @@ func (w words) event(event incident.Event) string {
 		return notified(e)
 	case incident.Reacted:
 		return reacted(e)
+	case incident.Undelivered:
+		return undelivered(e)
 	case incident.Held:
 		if len(e.Candidates) == 0 {
 			return "held: " + e.Reason
@@ -215,6 +217,24 @@ func reacted(e incident.Reacted) string {
 	}
 	if e.Why != "" {
 		line += ": " + e.Why
+	}
+	return line
+}
+
+func undelivered(e incident.Undelivered) string {
+	line := fmt.Sprintf("mail of record %d to %s", e.Version, cmp.Or(e.Content.To, "somebody"))
+	switch e.Outcome {
+	case incident.MailFailed:
+		line += fmt.Sprintf(" has FAILED, attempt %d", e.Attempt)
+	case incident.MailUncertain:
+		line += " is UNCERTAIN: nobody can say whether it was taken"
+	case incident.MailRepeated:
+		line += " is uncertain and will be sent again"
+	case incident.MailTaken:
+		return line + " was taken after all"
+	}
+	if e.Content.Why != "" {
+		line += ": " + e.Content.Why
 	}
 	return line
 }

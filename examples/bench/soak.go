@@ -122,7 +122,7 @@ func (o *soakOptions) run(ctx context.Context, db *database, progress progress) 
 		return nil, err
 	}
 	watch := newWatch(o.mails, progress)
-	t := newTraffic(o, store, d, watch)
+	t := newTraffic(o, d, watch)
 	if err := t.run(ctx); err != nil {
 		return nil, err
 	}

@@ -38,7 +38,6 @@ type sent struct {
 // traffic is a desk at work: senders of mail, handlers, a courier.
 type traffic struct {
 	*soakOptions
-	store storage.Store
 	desk  *desk.Desk
 	watch *watch
 
@@ -51,9 +50,9 @@ type traffic struct {
 	known []reported // the latest reports
 }
 
-func newTraffic(o *soakOptions, store storage.Store, d *desk.Desk, w *watch) *traffic {
+func newTraffic(o *soakOptions, d *desk.Desk, w *watch) *traffic {
 	return &traffic{
-		soakOptions: o, store: store, desk: d, watch: w,
+		soakOptions: o, desk: d, watch: w,
 		work: make(chan struct{}, handlers), looks: make(chan int),
 	}
 }
@@ -89,7 +88,7 @@ func (t *traffic) run(ctx context.Context) error {
 		}
 		return nil
 	})
-	courier := &desk.Courier{Store: t.store, Sender: mail.SenderFunc(t.deliver)}
+	courier := &desk.Courier{Desk: t.desk, Only: storage.OnlyMail, Sender: mail.SenderFunc(t.deliver)}
 	sending, rest := context.WithCancel(ctx)
 	try(&others, func() error {
 		if err := courier.Run(sending, pause); sending.Err() == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/airtight-csirt/airtight/mail"
+	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow/desk"
 )
 
@@ -158,7 +159,7 @@ func TestDeskAndGnuPG(t *testing.T) {
 	require.NoError(t, err)
 	defer w.Close()
 	sent := &outbox{}
-	n, err := (&desk.Courier{Store: w.store, Sender: sent, Now: c.now}).Flush(t.Context(), 10)
+	n, err := (&desk.Courier{Desk: w.desk, Only: storage.OnlyMail, Sender: sent, Now: c.now}).Flush(t.Context(), 10)
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
 	for _, raw := range sent.mails {

@@ -17,6 +17,7 @@ import (
 	"github.com/airtight-csirt/airtight/adapters/blobdir"
 	"github.com/airtight-csirt/airtight/adapters/smtp"
 	"github.com/airtight-csirt/airtight/mail"
+	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow/desk"
 )
 
@@ -75,12 +76,12 @@ func serve(c *call, flags *flag.FlagSet) action {
 
 		var running sync.WaitGroup
 		if *relay != "" {
-			courier := &desk.Courier{Store: w.store, Sender: smtp.NewSender(*relay, smtp.SenderConfig{}), Grace: grace, Log: log}
+			courier := &desk.Courier{Desk: w.desk, Only: storage.OnlyMail, Sender: smtp.NewSender(*relay, smtp.SenderConfig{}), Grace: grace, Log: log}
 			running.Go(func() { _ = courier.Run(ctx, mailPause) })
 		}
 		if reactions := w.desk.Policy().Reactions; len(reactions) > 0 { // apart, so that a program that hangs delays no mail
 			fmt.Fprintf(c.stdout, "desk: does %d reactions of the policy %s\n", len(reactions), w.desk.Policy().Name)
-			worker := &desk.Courier{Store: w.store, Desk: w.desk, Grace: grace, Log: log}
+			worker := &desk.Courier{Desk: w.desk, Only: storage.OnlyReactions, Grace: grace, Log: log}
 			running.Go(func() { _ = worker.Run(ctx, mailPause) })
 		}
 		running.Go(func() { w.sweep(ctx, log) })

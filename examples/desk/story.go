@@ -109,7 +109,7 @@ func newStory(ctx context.Context, w *workplace, fate *fate, seed uint64) (*stor
 	if s.door, err = newHost(taking(w.desk), smtp.Only(exampleMailbox)); err != nil {
 		return nil, err
 	}
-	s.courier = &desk.Courier{Store: w.store, Sender: smtp.NewSender(s.outside.address, smtp.SenderConfig{}), Now: fate.Now}
+	s.courier = &desk.Courier{Desk: w.desk, Only: storage.OnlyMail, Sender: smtp.NewSender(s.outside.address, smtp.SenderConfig{}), Now: fate.Now}
 	return s, nil
 }
 

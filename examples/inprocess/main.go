@@ -57,7 +57,7 @@ func run(ctx context.Context, out io.Writer) error {
 		fmt.Fprintf(out, "record %s.%d: %s by %s, rule %q\n", r.Ticket, r.Version, r.Type, r.By, r.Cause.Rule)
 	}
 
-	courier := desk.Courier{Store: store, Sender: mail.SenderFunc(func(_ context.Context, env mail.Envelope, raw []byte) error {
+	courier := desk.Courier{Desk: csirt, Sender: mail.SenderFunc(func(_ context.Context, env mail.Envelope, raw []byte) error {
 		letter, err := mail.Parse(raw, mail.Limits{})
 		fmt.Fprintf(out, "mail to %s: %s: %s", env.To[0], letter.Subject, letter.Text)
 		return err

@@ -102,7 +102,7 @@ func TestBlockrequest(t *testing.T) {
 	require.Len(t, rows, 2, "both reactions wait, written with the record that woke them")
 
 	var delivered []byte
-	courier := &desk.Courier{Store: w.store, Desk: w.desk, Sender: mail.SenderFunc(func(_ context.Context, env mail.Envelope, raw []byte) error {
+	courier := &desk.Courier{Desk: w.desk, Sender: mail.SenderFunc(func(_ context.Context, env mail.Envelope, raw []byte) error {
 		require.Equal(t, mail.Envelope{From: "csirt@example.net", To: []string{"carol@example.org"}}, env)
 		delivered = bytes.Clone(raw)
 		return nil

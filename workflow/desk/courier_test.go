@@ -27,7 +27,7 @@ func posted(t *testing.T, store storage.Store) *world {
 }
 
 func (w *world) courier(send mail.SenderFunc) *desk.Courier {
-	return &desk.Courier{Store: w.store, Sender: send, Now: func() time.Time { return w.now }, Lease: time.Hour, Attempts: 3}
+	return &desk.Courier{Desk: w.desk, Sender: send, Only: storage.OnlyMail, Parallel: 1, Now: func() time.Time { return w.now }, Lease: time.Hour, Attempts: 3}
 }
 
 func (w *world) flush(c *desk.Courier, want int) {
@@ -314,7 +314,7 @@ func TestMissingMessage(t *testing.T) {
 	w.do(workflow.Reply{Ticket: 1, Text: "Hello again."})
 	lost := w.outgoing()[0].Blob
 	c := w.courier(answers(nil))
-	c.Store = crooked{w.store, func(r storage.Reader) storage.Reader { return lostBlob{r, lost} }}
+	c.Desk = newWorldOn(t, crooked{w.store, func(r storage.Reader) storage.Reader { return lostBlob{r, lost} }}).desk
 	sent, err := c.Flush(ctx, 100)
 	require.NoError(t, err)
 	require.Equal(t, 1, sent)

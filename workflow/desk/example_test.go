@@ -173,11 +173,11 @@ func ExampleDesk_Verify() {
 
 func ExampleCourier() {
 	ctx := context.Background()
-	d, store := newDesk()
+	d, _ := newDesk()
 	receive(d, complaint)
 	_, _ = d.As("handler:alice").Do(ctx, workflow.Reply{Ticket: 1, Text: "Thank you."})
 
-	courier := &desk.Courier{Store: store, Sender: mail.SenderFunc(func(_ context.Context, env mail.Envelope, _ []byte) error {
+	courier := &desk.Courier{Desk: d, Sender: mail.SenderFunc(func(_ context.Context, env mail.Envelope, _ []byte) error {
 		fmt.Println("to", env.To)
 		return nil
 	})}

@@ -117,7 +117,7 @@ func TestLabelsStayInside(t *testing.T) {
 	})
 	g := &planter{generator: &generator{Rand: rand.New(rand.NewSource(seed)), policy: policy}, planted: map[string]int{}}
 	var offers []string
-	courier := &desk.Courier{Store: w.store, Desk: w.desk, Sender: mail.SenderFunc(func(context.Context, mail.Envelope, []byte) error { return nil }), Now: func() time.Time { return w.now }}
+	courier := &desk.Courier{Desk: w.desk, Sender: mail.SenderFunc(func(context.Context, mail.Envelope, []byte) error { return nil }), Now: func() time.Time { return w.now }}
 	for range 260 {
 		g.now = w.now
 		s := g.next()

@@ -60,7 +60,7 @@ func onState(state incident.State, program string) workflow.Reaction {
 
 // worker is a courier that does reactions only.
 func (w *world) worker() *desk.Courier {
-	return &desk.Courier{Store: w.store, Desk: w.desk, Now: func() time.Time { return w.now }, Lease: time.Hour}
+	return &desk.Courier{Desk: w.desk, Only: storage.OnlyReactions, Now: func() time.Time { return w.now }, Lease: time.Hour}
 }
 
 // setState sets the state of a ticket.
@@ -412,10 +412,11 @@ func TestCouriersOfOneKind(t *testing.T) {
 	w.setState(id, "")
 	w.setState(id, "blocked")
 	w.do(workflow.Reply{Ticket: w.child(incident.KindInvestigation), Text: "Hello."})
-	mails.Desk = w.desk
+	mails.Only = storage.AnyErrand
 	w.flush(mails, 2)
-	_, err := (&desk.Courier{Store: w.store}).Flush(ctx, 1)
-	require.EqualError(t, err, "desk: a courier needs a Sender, a Desk, or both")
+	_, err := (&desk.Courier{Desk: w.desk}).Flush(ctx, 1)
+	require.EqualError(t, err, "desk: a courier needs a Sender, unless it does only reactions")
+	require.EqualError(t, (&desk.Courier{}).Run(ctx, time.Second), "desk: a courier needs a Desk")
 
 	// The row of a courier that died is left to its kind, too.
 	dying := newWorld(t, reacts(onState("blocked", "push")), func(c *desk.Config) {

@@ -68,6 +68,8 @@
 //	                             action and status of RFC 3464
 //	sweep                        does what time has made due
 //	react                        does the reactions that are queued
+//	post                         sends the mail that is queued; refuses=ADDRESS: it takes none,
+//	                             breaks=ADDRESS: nobody can say whether it took it
 //	file NAME                    shows an exported list
 //	show $ticket                 says what it is now
 //	read $ticket                 the text of its newest message

@@ -38,7 +38,11 @@ type (
 	}
 	sweepWord struct{}
 	reactWord struct{}
-	fileWord  struct {
+	postWord  struct {
+		Refuses []string `json:"refuses,omitempty"` // addresses that take no mail
+		Breaks  []string `json:"breaks,omitempty"`  // addresses that do not say whether they took it
+	}
+	fileWord struct {
 		Name string `json:"name"`
 	}
 	showWord struct {
@@ -67,7 +71,7 @@ type listName string
 
 func words() map[string]word {
 	return map[string]word{
-		"policy": policyWord{}, "actor": actorWord{}, "at": atWord{}, "after": afterWord{}, "sweep": sweepWord{}, "react": reactWord{}, "file": fileWord{}, "mail": mailWord{},
+		"policy": policyWord{}, "actor": actorWord{}, "at": atWord{}, "after": afterWord{}, "sweep": sweepWord{}, "react": reactWord{}, "post": postWord{}, "file": fileWord{}, "mail": mailWord{},
 		"show": showWord{}, "read": readWord{}, "list": listWord{}, "topics": topicsWord{}, "explain": explainWord{}, "expect": expectWord{},
 	}
 }
@@ -179,6 +183,22 @@ func (sweepWord) play(ctx context.Context, p *player, _ Step) (o outcome, err er
 
 func (reactWord) play(ctx context.Context, p *player, _ Step) (o outcome, err error) {
 	_, o.refused = p.w.React(ctx)
+	return o, nil
+}
+
+func (w postWord) play(ctx context.Context, p *player, _ Step) (o outcome, err error) {
+	_, o.refused = p.w.Post(ctx, mail.SenderFunc(func(_ context.Context, env mail.Envelope, _ []byte) error {
+		to := func(address string) bool {
+			return slices.ContainsFunc(env.To, func(to string) bool { return incident.SameAddress(to, address) })
+		}
+		switch {
+		case slices.ContainsFunc(w.Refuses, to):
+			return &mail.Error{Code: 550, Enhanced: "5.1.1", Message: "nobody has this address"}
+		case slices.ContainsFunc(w.Breaks, to):
+			return &mail.Error{Code: 451, Enhanced: "4.4.2", Message: "the connection broke", Undecided: true}
+		}
+		return nil
+	}))
 	return o, nil
 }
 

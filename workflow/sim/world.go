@@ -118,7 +118,7 @@ the machine @IPADDRESS@ has no access to the network any more (@INCIDENTID@).
 // React does the reactions that are due, and those that they lead to, and returns how
 // many were done.
 func (w *World) React(ctx context.Context) (done int, err error) {
-	c := &desk.Courier{Store: w.Store, Desk: w.Desk, Now: w.Now}
+	c := &desk.Courier{Desk: w.Desk, Only: storage.OnlyReactions, Now: w.Now}
 	for {
 		n, err := c.Flush(ctx, 100)
 		done += n
@@ -126,6 +126,13 @@ func (w *World) React(ctx context.Context) (done int, err error) {
 			return done, err
 		}
 	}
+}
+
+// Post sends the mail that is due, a message after the other, and returns how many the
+// sender took.
+func (w *World) Post(ctx context.Context, s mail.Sender) (sent int, err error) {
+	c := &desk.Courier{Desk: w.Desk, Sender: s, Only: storage.OnlyMail, Parallel: 1, Now: w.Now}
+	return c.Flush(ctx, 10_000)
 }
 
 func (w *World) keep(_ context.Context, name string, text []byte) error {
