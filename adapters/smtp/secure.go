@@ -55,10 +55,20 @@ func (s *Sender) open(ctx context.Context, conn net.Conn) (*gosmtp.Client, error
 	if s.config.Username == "" {
 		return client, nil
 	}
-	if _, mechanisms := client.Extension("AUTH"); !slices.Contains(strings.Fields(mechanisms), "PLAIN") {
-		return nil, &mail.Error{Code: 451, Enhanced: "4.7.4", Message: "the mail host does not offer AUTH PLAIN"}
+	_, offer := client.Extension("AUTH")
+	mechanisms := strings.Fields(strings.ToUpper(offer))
+	var identity interface {
+		Start() (mechanism string, initial []byte, err error)
+		Next(challenge []byte) (response []byte, err error)
+	} = plain{s.config.Username, s.config.Password}
+	switch {
+	case slices.Contains(mechanisms, "PLAIN"):
+	case slices.Contains(mechanisms, "LOGIN"):
+		identity = &login{s.config.Username, s.config.Password, 0}
+	default:
+		return nil, &mail.Error{Code: 451, Enhanced: "4.7.4", Message: "the mail host offers neither AUTH PLAIN nor LOGIN"}
 	}
-	if err := client.Auth(plain{s.config.Username, s.config.Password}); err != nil {
+	if err := client.Auth(identity); err != nil {
 		return nil, unready(ctx, err, "4.7.8", "AUTH")
 	}
 	return client, nil
@@ -121,6 +131,26 @@ func (p plain) Start() (mechanism string, initial []byte, err error) {
 
 func (p plain) Next([]byte) ([]byte, error) {
 	return nil, errors.New("smtp: the mail host goes on where AUTH PLAIN ends")
+}
+
+// login is the mechanism LOGIN, which no RFC describes: the host asks for the name and
+// then for the password, in words that differ.
+type login struct {
+	username, password string
+	asked              int
+}
+
+func (l *login) Start() (mechanism string, initial []byte, err error) { return "LOGIN", nil, nil }
+
+func (l *login) Next([]byte) ([]byte, error) {
+	l.asked++
+	switch l.asked {
+	case 1:
+		return []byte(l.username), nil
+	case 2:
+		return []byte(l.password), nil
+	}
+	return nil, errors.New("smtp: the mail host goes on where AUTH LOGIN ends")
 }
 
 // unready is the answer for a host that a message could not be offered to.

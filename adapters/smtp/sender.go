@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/textproto"
 	"strings"
+	"sync"
 	"time"
 
 	gosmtp "github.com/emersion/go-smtp"
@@ -23,9 +24,14 @@ type SenderConfig struct {
 	TLS       TLSUse      // default TLSIfOffered
 	TLSConfig *tls.Config // default: the roots of the system; ServerName is that of the smart host
 
-	// Username and Password are for AUTH PLAIN (RFC 4954, RFC 4616). With a
-	// Username, TLS is always TLSRequired.
+	// Username and Password are for AUTH (RFC 4954): PLAIN (RFC 4616) or, with a host
+	// that has only that, LOGIN. With a Username, TLS is always TLSRequired.
 	Username, Password string
+
+	// IdleTimeout is how long a connection waits for the next message after one that was
+	// taken; hosts wait 5 minutes (RFC 5321 4.5.3.2.7). 0: each message has a connection
+	// of its own. Four wait at most, and each carries a hundred messages at most.
+	IdleTimeout time.Duration
 
 	ConnectTimeout time.Duration // default 30 seconds
 	StepTimeout    time.Duration // for each command, and for each block of the message to be sent; default 5 minutes (RFC 5321 4.5.3.2)
@@ -33,14 +39,18 @@ type SenderConfig struct {
 }
 
 // Sender hands messages to one smart host by SMTP. Make one with
-// [NewSender]. It is safe for concurrent use: each message has a connection of
-// its own.
+// [NewSender]. It is safe for concurrent use: no two messages share a connection at
+// the same time. It speaks a command and waits for the answer: go-smtp's client has no
+// pipelining (RFC 2920).
 type Sender struct {
 	addr   string
 	config SenderConfig
+
+	mu   sync.Mutex
+	idle []*link // the one that was used last is the last
 }
 
-var _ mail.Sender = (*Sender)(nil)
+var _ mail.CarefulSender = (*Sender)(nil)
 
 // NewSender returns a sender to the smart host at addr, like "localhost:25".
 func NewSender(addr string, config SenderConfig) *Sender {
@@ -73,33 +83,30 @@ func NewSender(addr string, config SenderConfig) *Sender {
 // third CR on the way. Bytes above 127 go out even to a
 // host without 8BITMIME.
 func (s *Sender) Send(ctx context.Context, envelope mail.Envelope, raw []byte) error {
+	return s.SendWhen(ctx, envelope, raw, func(context.Context) error { return nil })
+}
+
+// SendWhen implements [mail.CarefulSender]: ready is called between the message and its
+// final dot. Beside its error, which comes back as it is, errors are those of Send.
+func (s *Sender) SendWhen(ctx context.Context, envelope mail.Envelope, raw []byte, ready func(context.Context) error) error {
 	if err := checkEnvelope(envelope); err != nil {
 		return err
 	}
-	dialer := net.Dialer{Timeout: s.config.ConnectTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", s.addr)
-	if err != nil {
-		return broken(ctx, err, "4.4.1", "no connection to the mail host")
+	if l := s.waiting(); l != nil {
+		err := s.sendOver(ctx, l, envelope, raw, ready)
+		if !errors.Is(err, errStale) || ctx.Err() != nil {
+			return err
+		}
 	}
-	// go-smtp has no contexts: closing the connection ends every wait.
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	defer conn.Close()
-
-	client, err := s.open(ctx, &steps{Conn: conn, timeout: s.config.StepTimeout, left: maxAnswers})
+	l, err := s.dial(ctx)
 	if err != nil {
 		return err
 	}
-	if err := transmit(ctx, client, envelope, raw); err != nil {
-		return err
-	}
-	client.CommandTimeout = min(s.config.StepTimeout, 5*time.Second) // nothing hangs on the answer to QUIT
-	client.Quit()
-	return nil
+	return s.sendOver(ctx, l, envelope, raw, ready)
 }
 
 // transmit says everything from MAIL to the answer to the message.
-func transmit(ctx context.Context, client *gosmtp.Client, envelope mail.Envelope, raw []byte) error {
+func transmit(ctx context.Context, client *gosmtp.Client, envelope mail.Envelope, raw []byte, ready func(context.Context) error) error {
 	opts := &gosmtp.MailOptions{Size: int64(len(raw)), UTF8: !isASCII(envelope)}
 	if opts.UTF8 {
 		if ok, _ := client.Extension("SMTPUTF8"); !ok {
@@ -120,6 +127,9 @@ func transmit(ctx context.Context, client *gosmtp.Client, envelope mail.Envelope
 	}
 	if _, err := data.Write(raw); err != nil {
 		return broken(ctx, err, "4.4.2", "the connection ended within the message")
+	}
+	if err := ready(ctx); err != nil {
+		return err
 	}
 	// From here on the final dot may have left.
 	err = data.Close()
