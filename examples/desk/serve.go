@@ -76,7 +76,7 @@ func serve(c *call, flags *flag.FlagSet) action {
 
 		var running sync.WaitGroup
 		if *relay != "" {
-			courier := &desk.Courier{Desk: w.desk, Only: storage.OnlyMail, Sender: smtp.NewSender(*relay, smtp.SenderConfig{}), Grace: grace, Log: log}
+			courier := &desk.Courier{Desk: w.desk, Only: storage.OnlyMail, Sender: smtp.NewSender(*relay, smtp.SenderConfig{IdleTimeout: 30 * time.Second}), Grace: grace, Log: log}
 			running.Go(func() { _ = courier.Run(ctx, mailPause) })
 		}
 		if reactions := w.desk.Policy().Reactions; len(reactions) > 0 { // apart, so that a program that hangs delays no mail
