@@ -12,6 +12,7 @@ import (
 
 	"github.com/airtight-csirt/airtight/adapters/maildir"
 	"github.com/airtight-csirt/airtight/adapters/memory"
+	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
 )
@@ -30,9 +31,11 @@ func BenchmarkCourier(b *testing.B) {
 				b.StopTimer()
 				h := newMailHost(b, func() death { return lives })
 				w := newWorldOn(b, s.store())
-				w.letters("bob@example.org")
-				for range letters - 1 {
-					w.do(workflow.Reply{Ticket: 1, Text: "Hello."})
+				for range letters {
+					_, err := w.alice.Do(ctx,
+						workflow.Open{Kind: incident.KindInvestigation, Subject: "Scans", Requestors: []incident.Party{{Address: "bob@example.org"}}},
+						workflow.Reply{Ticket: incident.Nth(1), Text: "Hello."})
+					require.NoError(b, err)
 				}
 				raw, err := w.alice.Body(ctx, 1, w.outgoing()[0].Version)
 				require.NoError(b, err)
