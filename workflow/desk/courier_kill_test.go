@@ -235,7 +235,8 @@ func killedCourier(t *testing.T, uncertain workflow.Uncertainty, kills int) {
 	number := func(n int) (drawn int) { h.locked(func() { drawn = random.IntN(n) }); return drawn }
 	for range kills {
 		for range 10 {
-			w.do(workflow.Reply{Ticket: ticket, Text: "Hello."})
+			_, err := w.alice.Do(ctx, workflow.Reply{Ticket: ticket, Text: "Hello."})
+			require.NoError(t, err)
 		}
 		courier := exec.Command(os.Args[0], "-test.run=^TestCourierProcess$")
 		courier.Env = append(os.Environ(), "COURIER_DB="+db, "COURIER_HOST="+h.Addr().String(), "COURIER_UNCERTAIN="+string(uncertain))
