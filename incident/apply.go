@@ -130,13 +130,30 @@ func (e DueSet) apply(t *Ticket, _ time.Time) {
 		return
 	}
 	t.Clocks = cloneClocks(e.Basis.Clocks)
-	// Alarms of earlier runs need not be remembered: no deadline is theirs any more.
+	// A run may come back, when a merge is undone: the last alarms of earlier ones stay.
+	earlier := 0
+	for _, a := range t.Alarms {
+		if t.earlierRun(a) {
+			earlier++
+		}
+	}
 	t.Alarms = slices.DeleteFunc(slices.Clone(t.Alarms), func(a Alarm) bool {
-		return slices.ContainsFunc(t.Clocks, func(c Clock) bool { return c.Name == a.Clock && !c.From.Equal(a.From) })
+		if !t.earlierRun(a) {
+			return false
+		}
+		earlier--
+		return earlier >= mostEarlierAlarms
 	})
 	if len(t.Alarms) == 0 {
 		t.Alarms = nil
 	}
+}
+
+const mostEarlierAlarms = 16
+
+// earlierRun reports whether an alarm is of a run of a clock that runs anew.
+func (t *Ticket) earlierRun(a Alarm) bool {
+	return slices.ContainsFunc(t.Clocks, func(c Clock) bool { return c.Name == a.Clock && !c.From.Equal(a.From) })
 }
 
 // cloneClocks returns a copy with times as tickets keep them.

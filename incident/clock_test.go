@@ -64,18 +64,26 @@ func TestNextAlarm(t *testing.T) {
 	}
 }
 
-// What is remembered does not grow with the runs of a clock.
+// What is remembered does not grow with the runs of a clock, and a run that comes back
+// is known.
 func TestAlarmsOfEarlierRunsAreForgotten(t *testing.T) {
 	var events []incident.Event
+	var want []incident.Alarm
 	events = append(events, opened("scan"))
-	for i := range 5 {
+	for i := range 20 {
 		c := response(i, i+2, i+1)
 		events = append(events, clocked(c), warned(c), breached(c), breached(c))
+		if i > 10 { // 16 of earlier runs
+			want = append(want, incident.Alarm{Clock: "response", From: c.From, Due: c.Due}, incident.Alarm{Clock: "response", From: c.From, Due: c.Due, Breach: true})
+		}
 	}
 	ticket := incident.Fold(chain(t, events...))
-	require.Equal(t, []incident.Alarm{{Clock: "response", From: at(4), Due: at(6)}, {Clock: "response", From: at(4), Due: at(6), Breach: true}}, ticket.Alarms)
-	assert.True(t, ticket.Alarmed(response(4, 6, 0), true))
-	assert.False(t, ticket.Alarmed(response(3, 5, 0), true))
+	require.Equal(t, want, ticket.Alarms)
+	assert.True(t, ticket.Alarmed(response(19, 21, 0), true))
+	assert.True(t, ticket.Alarmed(response(11, 13, 0), true))
+	assert.False(t, ticket.Alarmed(response(10, 12, 0), true))
+	again := incident.Fold(chain(t, append(events, clocked(response(11, 13, 12)))...))
+	assert.True(t, again.Alarmed(again.Clocks[0], true), "the run that comes back was breached already")
 }
 
 // Times of clocks are kept as all times are.

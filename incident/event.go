@@ -376,6 +376,7 @@ type Settlement string
 const (
 	MailReleased Settlement = "released" // it is to be sent
 	MailDropped  Settlement = "dropped"  // it is not sent
+	MailArrived  Settlement = "arrived"  // somebody knows that it was taken
 )
 
 // Outgoing names an outgoing mail of a ticket: the version of the record that

@@ -279,6 +279,11 @@ type ReleaseMail struct {
 // Number every recipient of the mail.
 type DropMail ReleaseMail
 
+// ConfirmMail says that outgoing mail of a ticket has arrived, of which nobody could say
+// whether it was taken. Without Version it is all such mail; without Number every
+// recipient of the mail.
+type ConfirmMail ReleaseMail
+
 // Append adds a received mail to a ticket. Intake gives it, and the rule that
 // delivers held reports, which names the report in From.
 type Append struct {
@@ -420,6 +425,7 @@ func (ReplyAll) Name() string     { return "reply-all" }
 func (Deliver) Name() string      { return "deliver" }
 func (ReleaseMail) Name() string  { return "release-mail" }
 func (DropMail) Name() string     { return "drop-mail" }
+func (ConfirmMail) Name() string  { return "confirm-mail" }
 func (AutoReply) Name() string    { return "auto-reply" }
 func (Append) Name() string       { return "append" }
 func (ReceiveAgain) Name() string { return "receive-again" }
@@ -456,6 +462,7 @@ func (c ReplyAll) Target() incident.ID     { return c.Ticket }
 func (c Deliver) Target() incident.ID      { return c.Ticket }
 func (c ReleaseMail) Target() incident.ID  { return c.Ticket }
 func (c DropMail) Target() incident.ID     { return c.Ticket }
+func (c ConfirmMail) Target() incident.ID  { return c.Ticket }
 func (c AutoReply) Target() incident.ID    { return c.Ticket }
 func (c Append) Target() incident.ID       { return c.Ticket }
 func (c ReceiveAgain) Target() incident.ID { return c.Ticket }
@@ -474,7 +481,7 @@ func (c Wake) Target() incident.ID         { return c.Ticket }
 func Commands() []Command {
 	return []Command{
 		Open{}, Take{}, Steal{}, Release{}, Assign{}, Attend{}, Move{}, Reopen{}, Resolve{}, Abandon{}, Reject{}, Link{}, Unlink{},
-		Merge{}, Unmerge{}, Comment{}, Edit{}, Reply{}, ReplyAll{}, Resend{}, Deliver{}, ReleaseMail{}, DropMail{}, ClearAddress{},
+		Merge{}, Unmerge{}, Comment{}, Edit{}, Reply{}, ReplyAll{}, Resend{}, Deliver{}, ReleaseMail{}, DropMail{}, ConfirmMail{}, ClearAddress{},
 	}
 }
 

@@ -49,7 +49,7 @@ func (p *Policy) Asks(t incident.Ticket, c Command) []Ask {
 func (p *Policy) Decide(t incident.Ticket, c Command, f Facts, env Env) ([]Decision, error) {
 	if t.MergedInto != 0 {
 		switch c.(type) {
-		case ReceiveAgain, Examine, Wake, Unmerge, Conclude, ConcludeMail, ReleaseMail, DropMail: // what comes by itself may still come
+		case ReceiveAgain, Examine, Wake, Unmerge, Conclude, ConcludeMail, ReleaseMail, DropMail, ConfirmMail: // what comes by itself may still come
 		default:
 			return nil, &RefusedError{c.Name(), t.ID, fmt.Sprintf("it was merged into ticket %s: work on that one", t.MergedInto)}
 		}

@@ -196,7 +196,7 @@ func TestMergedTicketsTakeNoCommands(t *testing.T) {
 		}
 		_, err := p.Decide(gone, c, known.answer(p.Asks(gone, c)), env)
 		switch c.(type) {
-		case workflow.ReceiveAgain, workflow.Examine, workflow.Wake, workflow.Unmerge, workflow.ReleaseMail, workflow.DropMail:
+		case workflow.ReceiveAgain, workflow.Examine, workflow.Wake, workflow.Unmerge, workflow.ReleaseMail, workflow.DropMail, workflow.ConfirmMail:
 			require.NoError(t, err, c.Name())
 		default:
 			require.EqualError(t, err, "workflow: "+c.Name()+" on ticket 7 is refused: it was merged into ticket 9: work on that one")

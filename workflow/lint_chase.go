@@ -253,6 +253,7 @@ func causes() map[string][]string {
 		"deliver":       {"delivered", "linked", "merged", "moved", "skipped", "unlinked"},
 		"release-mail":  {"settled"},
 		"drop-mail":     {"settled"},
+		"confirm-mail":  {"settled"},
 		"auto-reply":    {"message"},
 		"append":        {"bounced", "merged", "message"},
 		"mark-address":  {"address-marked"},

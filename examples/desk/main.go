@@ -120,7 +120,7 @@ func subcommands() []subcommand {
 			{"script", "FILE...", "play stories with their trace, each on a desk of its own in memory; exit code 1 where one comes out otherwise", 1, -1, script},
 			{"examine", "ID [RECORD]", "open mail that came in again, with the keys that there are now; without RECORD all mail of the ticket", 1, 2, examine},
 			{"keys", "", "list the keys that open and seal mail", 0, 0, keys},
-			{"outbox", "[release MAIL... | drop MAIL...]", "list outgoing mail that waits for a person: parked, failed, uncertain; say that it is to be sent, or not; a MAIL is 7.3.0, 7.3 or a ticket", 0, -1, outgoing},
+			{"outbox", "[release MAIL... | drop MAIL... | confirm MAIL...]", "list outgoing mail that waits for a person: parked, failed, uncertain; say that it is to be sent, is not, or has arrived; a MAIL is 7.3.0, 7.3 or a ticket", 0, -1, outgoing},
 			{"verify", "", "check everything that is stored; exit code 1 when something does not hold", 0, 0, verify},
 			{"demo", "", "play a story over real SMTP on this machine and print it", 0, 0, demo},
 		},

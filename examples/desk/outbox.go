@@ -20,14 +20,14 @@ func waiting() []storage.OutStatus {
 }
 
 func outStatuses() []storage.OutStatus {
-	return append(waiting(), storage.Queued, storage.Sending, storage.Sent, storage.Dropped)
+	return append(waiting(), storage.Queued, storage.Leased, storage.Sending, storage.Sent, storage.Dropped)
 }
 
 // outgoing is the subcommand outbox: without words the mail that waits for a person.
 func outgoing(c *call, flags *flag.FlagSet) action {
 	d := newDoing(c, flags)
 	q := storage.OutgoingQuery{Only: storage.OnlyMail}
-	flags.Func("status", "`status` of the mail, repeatable: parked, failed, uncertain, queued, sending, sent, dropped; default: the first three", func(s string) error {
+	flags.Func("status", "`status` of the mail, repeatable: parked, failed, uncertain, queued, leased, sending, sent, dropped; default: the first three", func(s string) error {
 		status := storage.OutStatus(s)
 		if !slices.Contains(outStatuses(), status) {
 			return fmt.Errorf("there is no status %q: allowed are %v", s, outStatuses())
@@ -50,8 +50,10 @@ func outgoing(c *call, flags *flag.FlagSet) action {
 			return d.settleMail(ctx, words[1:], func(m workflow.ReleaseMail) workflow.Command { return m })
 		case len(words) > 1 && words[0] == "drop":
 			return d.settleMail(ctx, words[1:], func(m workflow.ReleaseMail) workflow.Command { return workflow.DropMail(m) })
+		case len(words) > 1 && words[0] == "confirm":
+			return d.settleMail(ctx, words[1:], func(m workflow.ReleaseMail) workflow.Command { return workflow.ConfirmMail(m) })
 		}
-		return usage("%q is nothing that desk outbox does: allowed are nothing, release ID..., drop ID...", strings.Join(words, " "))
+		return usage("%q is nothing that desk outbox does: allowed are nothing, release ID..., drop ID..., confirm ID...", strings.Join(words, " "))
 	}
 }
 

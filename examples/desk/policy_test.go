@@ -22,7 +22,7 @@ func (b *bench) document(text string) string {
 
 func TestPolicyLint(t *testing.T) {
 	b := newBench(t)
-	require.Equal(t, "janet: nothing to say about 13 statuses, 14 fields and 23 rules\n", b.ok("policy", "lint", "janet"))
+	require.Equal(t, "janet: nothing to say about 13 statuses, 14 fields and 24 rules\n", b.ok("policy", "lint", "janet"))
 	require.Contains(t, b.ok("policy", "lint", "rtir"), "note: the rules owner-to-children, owner-to-incident wake each other, which ends")
 	require.Empty(t, b.ok("policy", "lint", "airt", "--json"))
 

@@ -44,6 +44,7 @@ type world struct {
 	size  int // tickets of a filled world
 
 	letters int // reports of mail systems so far
+	handed  int // mails given to an unreliable host
 
 	fridays int // reports that came on a Friday
 }

@@ -20,19 +20,21 @@ type step struct {
 	commands []workflow.Command
 	env      mail.Envelope
 	raw      []byte // a mail, if not nil
+	posts    bool   // a courier works
 }
 
 // generator makes steps out of a seed and the tickets that there are.
 type generator struct {
 	*rand.Rand
-	now     time.Time
-	tickets []incident.Ticket
-	ids     []string // Message-IDs seen on tickets
-	mails   [][]byte // sent in so far
-	letters int
-	deck    []int         // see draw
-	dropped []incident.ID // tickets whose mail was not to be sent
-	policy  *workflow.Policy
+	now       time.Time
+	tickets   []incident.Ticket
+	ids       []string // Message-IDs seen on tickets
+	mails     [][]byte // sent in so far
+	letters   int
+	deck      []int         // see draw
+	dropped   []incident.ID // tickets whose mail was not to be sent
+	uncertain []incident.ID // tickets of whose mail nobody knows whether it was taken
+	policy    *workflow.Policy
 }
 
 var (
@@ -95,10 +97,13 @@ func (g *generator) next() step {
 	case n < 38:
 		s.raw, s.env = g.mail()
 		g.mails = append(g.mails, s.raw)
-	case n < 43: // a sweep
+	case n < 42: // a sweep
+	case n < 46:
+		s.posts = true
+		return s
 	case g.policy.Agreement != nil && n >= 88:
 		s.commands = []workflow.Command{g.promise()}
-	case n < 54:
+	case n < 56:
 		s.commands = g.several()
 	default:
 		s.commands = []workflow.Command{g.command(s.by)}
@@ -154,7 +159,11 @@ func (g *generator) promise() workflow.Command {
 
 // several is a list of commands that belong together.
 func (g *generator) several() []workflow.Command {
-	switch g.Intn(5) {
+	switch g.Intn(6) {
+	case 4:
+		id := g.one(both(isChild, isAny))
+		g.dropped = append(g.dropped, id)
+		return []workflow.Command{workflow.Reply{Ticket: id, Text: "Hush."}, workflow.DropMail{Ticket: id}}
 	case 0:
 		return []workflow.Command{
 			workflow.Open{Kind: incident.KindIncident, Subject: "From a report", Fields: classified},
@@ -215,7 +224,7 @@ func (g *generator) draw(n int) int {
 
 func (g *generator) command(by incident.Actor) workflow.Command {
 	mine := func(t incident.Ticket) bool { return t.Owner == by && isAny(t) }
-	switch g.draw(45) {
+	switch g.draw(47) {
 	case 39, 40:
 		return workflow.Resend{Ticket: g.one(func(t incident.Ticket) bool { return isChild(t) && t.LastInside != nil }), To: pick(g, nil, []incident.Party{{Address: pick(g, outsiders...)}})}
 	case 38:
@@ -281,6 +290,11 @@ func (g *generator) command(by incident.Actor) workflow.Command {
 			return workflow.ReleaseMail{Ticket: g.dropped[n-1]}
 		}
 		return workflow.ReleaseMail{Ticket: 1}
+	case 45, 46:
+		if n := len(g.uncertain); n > 0 {
+			return workflow.ConfirmMail{Ticket: g.uncertain[n-1]}
+		}
+		return workflow.ConfirmMail{Ticket: 1}
 	case 37:
 		return workflow.Release{Ticket: g.one(mine)}
 	case 32:

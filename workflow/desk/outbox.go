@@ -47,10 +47,15 @@ func (r *run) settle(ctx context.Context, t incident.Ticket, ev incident.Settled
 	command, named := workflow.ReleaseMail{}.Name(), len(ev.Mails) > 0
 	from := []storage.OutStatus{storage.Parked, storage.Dropped} // of what is not named
 	may := append(from, storage.Failed, storage.Uncertain)
-	if ev.As == incident.MailDropped {
+	switch ev.As {
+	case incident.MailDropped:
 		command = workflow.DropMail{}.Name()
 		from = []storage.OutStatus{storage.Queued, storage.Parked}
 		may = append(from, storage.Failed, storage.Uncertain)
+	case incident.MailArrived:
+		command = workflow.ConfirmMail{}.Name()
+		from = []storage.OutStatus{storage.Uncertain}
+		may = from
 	}
 	refuse := func(why string) (incident.Settled, error) {
 		return ev, &workflow.RefusedError{Command: command, Ticket: t.ID, Why: why}
@@ -111,7 +116,12 @@ func listed(statuses []storage.OutStatus) string {
 // park it again count anew.
 func (r *run) settleRow(ctx context.Context, o storage.Outgoing, as incident.Settlement, at time.Time) error {
 	var reached []limit
-	if as == incident.MailReleased {
+	o.LastError = ""
+	switch as {
+	case incident.MailArrived:
+		o.Status = storage.Sent
+		return r.draft.PutOutgoing(ctx, o)
+	case incident.MailReleased:
 		cause, err := recordOf(ctx, r.draft, o.Ticket, o.Version)
 		if err != nil {
 			return err
@@ -123,9 +133,9 @@ func (r *run) settleRow(ctx context.Context, o storage.Outgoing, as incident.Set
 		if reached, err = r.reached(ctx, o, charge); err != nil {
 			return err
 		}
-		o.Status, o.NextTry, o.Attempts, o.LastError = storage.Queued, at, 0, ""
-	} else {
-		o.Status, o.LastError = storage.Dropped, ""
+		o.Status, o.NextTry, o.Attempts = storage.Queued, at, 0
+	default:
+		o.Status = storage.Dropped
 	}
 	o.Charge = storage.NoCharge
 	err := r.draft.PutOutgoing(ctx, o)

@@ -392,6 +392,12 @@ func (f *rightsFixture) command() workflow.Command {
 		return workflow.ClearAddress{Address: "noc@example.com"}
 	case "deliver":
 		return workflow.Deliver{Ticket: id, As: incident.Accepted}
+	case "confirm-mail":
+		if f.kind != incident.KindIncident { // which sends none
+			f.as(workflow.Reply{Ticket: id, Text: "Thank you."})
+			f.w.flush(f.w.courier(answers(&mail.Error{Code: 451, Message: "the connection broke", Undecided: true})), 0)
+		}
+		return workflow.ConfirmMail{Ticket: id}
 	case "release-mail", "drop-mail":
 		if f.kind != incident.KindIncident { // which sends none
 			f.as(workflow.Reply{Ticket: id, Text: "Thank you."})

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/mail"
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
 	"github.com/airtight-csirt/airtight/workflow/desk"
@@ -38,6 +39,8 @@ func (w *world) play(s step, seen uint64) outcome {
 		if receipt, err = w.desk.Receive(ctx, s.env, s.raw); err == nil {
 			result = receipt
 		}
+	case s.posts:
+		result, err = w.courier(w.unreliable).Flush(ctx, 2)
 	case len(s.commands) == 0:
 		result, err = w.desk.Sweep(ctx, 5)
 	default:
@@ -55,6 +58,17 @@ func (w *world) play(s step, seen uint64) outcome {
 		require.Empty(w.t, o.records, "a refused step leaves nothing behind")
 	}
 	return o
+}
+
+// unreliable refuses some mail for good, and breaks off after some.
+func (w *world) unreliable(context.Context, mail.Envelope, []byte) error {
+	switch w.handed++; w.handed % 4 {
+	case 0:
+		return &mail.Error{Code: 451, Message: "the connection broke", Undecided: true}
+	case 1:
+		return &mail.Error{Code: 550, Enhanced: "5.1.1", Message: "nobody here"}
+	}
+	return nil
 }
 
 // doAsPreviewed does what was previewed, and compares the two.
@@ -244,6 +258,9 @@ func traces(t *testing.T, seed int64, policy *workflow.Policy, times int) (fired
 			if e, err := incident.Decode(r); err == nil {
 				if message, ok := e.(incident.Message); ok && message.Content.MessageID != "" {
 					g.ids = append(g.ids, message.Content.MessageID)
+				}
+				if u, ok := e.(incident.Undelivered); ok && u.Outcome == incident.MailUncertain {
+					g.uncertain = append(g.uncertain, r.Ticket)
 				}
 				if message, ok := e.(incident.Message); ok && !message.Sent {
 					mails[message.Thread]++

@@ -167,6 +167,7 @@ func (g *generator) target(command, by string) incident.Ticket {
 
 		"release-mail": func(t incident.Ticket) bool { return t.LastInside != nil },
 		"drop-mail":    func(t incident.Ticket) bool { return t.LastInside != nil },
+		"confirm-mail": func(t incident.Ticket) bool { return t.LastInside != nil },
 	}[command]
 	switch {
 	case command == "move" && g.IntN(3) == 0:
