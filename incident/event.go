@@ -422,7 +422,7 @@ type Adopted struct {
 	Document string   `json:"document"` // "policy"
 	Name     string   `json:"name"`
 	Version  uint32   `json:"version"` // 1, 2, 3 ... for each kind of document
-	Blobs    []Digest `json:"-"`       // [0]: its bytes
+	Blobs    []Digest `json:"-"`       // [0]: its bytes; [1], if there: a list of all documents that are in force then
 }
 
 // Redacted announces that the content of an earlier record was replaced: From
