@@ -16,6 +16,10 @@ const maxAutomaticMail = 1_000_000
 type Acknowledge struct {
 	Text  string `json:"text"`
 	Hours int    `json:"hours"` // no second one to the same mailbox in one stretch of so many hours; 0: each time
+
+	// Template says it in the place of Text, where the desk has it and knows all its
+	// variables: its subject and text; its recipients do not count.
+	Template string `json:"template"`
 }
 
 const acknowledgement = `Thank you for your report. We have received it, and somebody of our team will
@@ -68,7 +72,7 @@ func acknowledge(_ *Policy, c Change, f Facts, params any) Verdict {
 	case opened.Quiet:
 		return Verdict{Why: "whoever opened it wants nobody told"}
 	}
-	return Verdict{Commands: []Command{AutoReply{Ticket: t.ID, Text: with.Text, Hours: with.Hours}}, Why: "a report has come"}
+	return Verdict{Commands: []Command{AutoReply{Ticket: t.ID, Text: with.Text, Template: with.Template, Hours: with.Hours}}, Why: "a report has come"}
 }
 
 func (c AutoReply) asks(_ *Policy, t incident.Ticket) []Ask {
@@ -80,7 +84,7 @@ func (c AutoReply) decide(_ *Policy, t incident.Ticket, f Facts, _ Env) ([]Decis
 	for i := range decisions {
 		m := decisions[i].Event.(incident.Message)
 		m.Machine, m.Answers, m.Thread, m.Content.Cc = true, false, c.Name(), nil
-		decisions[i].Event, decisions[i].Pause = m, time.Duration(c.Hours)*time.Hour
+		decisions[i].Event, decisions[i].Pause, decisions[i].Template = m, time.Duration(c.Hours)*time.Hour, c.Template
 	}
 	return decisions, err
 }

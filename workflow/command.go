@@ -228,10 +228,12 @@ type Edit struct {
 }
 
 // Reply sends a mail to the requestors of a report, investigation or block, and
-// to its copies (JANET 3.12). Cc adds copies for this mail only. Subject defaults
-// to that of the ticket.
+// to its copies (JANET 3.12). To, for this mail only, stands in the place of the
+// requestors; where none of them is left in it, the mail answers nothing. Cc adds
+// copies for this mail only. Subject defaults to that of the ticket.
 type Reply struct {
 	Ticket      incident.ID      `json:"ticket"`
+	To          []incident.Party `json:"to,omitempty"`
 	Subject     string           `json:"subject,omitempty"`
 	Text        string           `json:"text"`
 	Cc          []incident.Party `json:"cc,omitempty"`
@@ -371,11 +373,13 @@ type Conclude struct {
 
 // AutoReply answers the requestors of a ticket by itself (RFC 3834): nobody twice
 // in one stretch of so many Hours, counted from 1970; 0: each time. It answers
-// nothing in the sense of due dates. Rules give it.
+// nothing in the sense of due dates. Text is what it says where the desk has no
+// Template of that name, or one that it cannot fill in. Rules give it.
 type AutoReply struct {
-	Ticket incident.ID `json:"ticket"`
-	Text   string      `json:"text"`
-	Hours  int         `json:"hours,omitempty"`
+	Ticket   incident.ID `json:"ticket"`
+	Text     string      `json:"text"`
+	Template string      `json:"template,omitempty"`
+	Hours    int         `json:"hours,omitempty"`
 }
 
 // ConcludeMail writes down that an outgoing mail was not simply taken. A courier gives it.

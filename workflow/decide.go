@@ -33,6 +33,8 @@ type Decision struct {
 	Files  []File
 	Once   []incident.Party
 	Pause  time.Duration
+
+	Template string // of the mail, in the place of Text, if the desk can fill it in
 }
 
 // Asks returns what must be known to decide a command about t, which for [Open]

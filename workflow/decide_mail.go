@@ -22,7 +22,7 @@ func answer(c Command, t incident.Ticket, r Reply, f Facts) ([]Decision, error) 
 	switch {
 	case t.Kind == incident.KindIncident:
 		return nil, &RefusedError{c.Name(), t.ID, "an incident has no correspondents: reply to its reports, investigations or blocks"}
-	case len(t.Requestors) == 0:
+	case len(t.Requestors) == 0 && len(r.To) == 0:
 		return nil, &RefusedError{c.Name(), t.ID, "it has no requestors: add one by edit"}
 	case strings.TrimSpace(r.Text) == "":
 		return nil, &ArgumentError{c.Name(), "text", "", "some text"}
@@ -31,13 +31,21 @@ func answer(c Command, t incident.Ticket, r Reply, f Facts) ([]Decision, error) 
 	if err != nil {
 		return nil, err
 	}
+	to, err := parties(c, "to", r.To)
+	if err != nil {
+		return nil, err
+	}
+	answers := len(to) == 0 || slices.ContainsFunc(to, func(p incident.Party) bool { return requests(t, p) })
+	if once = append(to[:len(to):len(to)], once...); len(to) == 0 {
+		to = t.Requestors
+	}
 	attached, err := files(c, r.Attachments)
 	if err != nil {
 		return nil, err
 	}
 	m := incident.Message{
-		Side: incident.Inside, Sent: true, Answers: true, Thread: "reply",
-		Content: incident.MessageEntity{Subject: oneLine(r.Subject), To: t.Requestors, Cc: t.Cc},
+		Side: incident.Inside, Sent: true, Answers: answers, Thread: "reply",
+		Content: incident.MessageEntity{Subject: oneLine(r.Subject), To: to, Cc: t.Cc},
 	}
 	if m.Content.Subject == "" {
 		m.Content.Subject = t.Subject
@@ -48,6 +56,11 @@ func answer(c Command, t incident.Ticket, r Reply, f Facts) ([]Decision, error) 
 		m.Content.References = thread(append(slices.Clone(entity.References), entity.MessageID))
 	}
 	return []Decision{{Ticket: t.ID, Event: m, Text: incident.Clean(r.Text), Files: attached, Once: once}}, nil
+}
+
+// requests reports whether somebody is a requestor of a ticket.
+func requests(t incident.Ticket, p incident.Party) bool {
+	return slices.ContainsFunc(t.Requestors, func(have incident.Party) bool { return incident.SameAddress(have.Address, p.Address) })
 }
 
 func (c ReplyAll) asks(_ *Policy, t incident.Ticket) []Ask { return childrenAsks(t, c.Children) }

@@ -168,6 +168,7 @@ func (p *Policy) settle() {
 	for i := range p.Reactions {
 		p.settleReaction(&p.Reactions[i])
 	}
+	p.settleTemplates()
 	for i := range p.Rules {
 		p.settleParams(&p.Rules[i].Params)
 	}
@@ -197,14 +198,20 @@ func (p *Policy) settleReaction(r *Reaction) {
 		*list = mapped(*list, p.anyStatus)
 	}
 	for _, asked := range fields {
-		named := map[string][]string{}
-		for name, values := range *asked {
-			named[p.fieldName(name)] = values
-		}
-		if *asked != nil {
-			*asked = named
-		}
+		*asked = p.named(*asked)
 	}
+}
+
+// named returns what is asked of fields, under their names.
+func (p *Policy) named(asked map[string][]string) map[string][]string {
+	if asked == nil {
+		return nil
+	}
+	named := map[string][]string{}
+	for name, values := range asked {
+		named[p.fieldName(name)] = values
+	}
+	return named
 }
 
 // settleParams does the same for parameters: statuses, and the member "field".

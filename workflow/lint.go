@@ -69,6 +69,7 @@ func Lint(p *Policy) []Finding {
 	for _, r := range p.Reactions {
 		l.reaction(r)
 	}
+	l.templates()
 	l.rights()
 	l.chases()
 	order := []Severity{SeverityError, SeverityWarning, SeverityNote}

@@ -43,6 +43,7 @@ type Policy struct {
 
 	MailTrust        MailTrust
 	Sealing          Sealing
+	Templates        Templates // with which a draft of a mail begins
 	AutomaticMail    AutomaticMail
 	Squelched        []string       // mailboxes, and "@" with a domain, that get no mail unless a mail names them for itself
 	OperationsCentre incident.Party // whom blocks are asked of (JANET 3.14); without Address: nobody

@@ -158,26 +158,29 @@ func isFileName(name string) bool {
 // reaction says what looks like a mistake in a reaction, and may be none.
 func (l *linter) reaction(r Reaction) {
 	place := at("reactions", r.Name)
-	fields := func(place string, asked map[string][]string) {
-		for _, name := range slices.Sorted(maps.Keys(asked)) {
-			f, ok := l.policy.Field(name)
-			if !ok {
-				l.add(SeverityWarning, at(place, "fields", name), "describe the field, or take it out", "the reaction %q asks for the field %q, which the policy does not describe", r.Name, name)
-				continue
-			}
-			for _, v := range asked[name] {
-				if len(f.Values) > 0 && !slices.ContainsFunc(f.Values, func(have FieldValue) bool { return have.Value == v }) {
-					l.add(SeverityWarning, at(place, "fields", name), "name one of its values", "the reaction %q asks for %q in the field %q, which cannot have it", r.Name, v, name)
-				}
-			}
-		}
-	}
-	fields(place, r.Fields)
+	who := fmt.Sprintf("the reaction %q", r.Name)
+	l.described(place, who, r.Fields)
 	if r.Export != nil {
-		fields(at(place, "export", "list"), r.Export.List.Fields)
+		l.described(at(place, "export", "list"), who, r.Export.List.Fields)
 		if _, err := export.Find(export.Forms(), r.Export.List.Template, r.Export.List.Dialect); err != nil {
 			what, do, _ := strings.Cut(strings.TrimPrefix(err.Error(), "export: "), ": allowed")
 			l.add(SeverityWarning, at(place, "export", "list"), "give it to the desk, or name one that comes along: allowed"+do, "the reaction %q: %s", r.Name, what)
+		}
+	}
+}
+
+// described looks at fields that something asks for.
+func (l *linter) described(place, who string, asked map[string][]string) {
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		f, ok := l.policy.Field(name)
+		if !ok {
+			l.add(SeverityWarning, at(place, "fields", name), "describe the field, or take it out", "%s asks for the field %q, which the policy does not describe", who, name)
+			continue
+		}
+		for _, v := range asked[name] {
+			if len(f.Values) > 0 && !slices.ContainsFunc(f.Values, func(have FieldValue) bool { return have.Value == v }) {
+				l.add(SeverityWarning, at(place, "fields", name), "name one of its values", "%s asks for %q in the field %q, which cannot have it", who, v, name)
+			}
 		}
 	}
 }

@@ -7,12 +7,13 @@ import (
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/workflow"
+	"github.com/airtight-csirt/airtight/workflow/desk"
 )
 
 // draft prints a reply for somebody to edit: desk draft 7 > text; desk reply 7 < text.
 func draft(c *call, flags *flag.FlagSet) action {
 	return c.about(func(ctx context.Context, w *workplace, id incident.ID, _ []string) error {
-		reply, err := w.me.Draft(ctx, id, true)
+		reply, _, err := w.me.Draft(ctx, id, desk.Beginning{Quoted: true})
 		if err != nil {
 			return err
 		}

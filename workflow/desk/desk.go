@@ -67,12 +67,18 @@ type Config struct {
 	// along: see [Desk.Forms].
 	Forms []export.Form
 
-	// What reactions of the policy need. Without it they fail, with a record that says
-	// so.
-	//
-	// Templates are what mail is made of, each in several languages.
+	// Templates are what mail is made of, each in several languages, until one of the
+	// same name and language is adopted ([Desk.AdoptTemplate]).
 	Templates []mail.Template
 
+	// Formats are the data formats that the desk reads and writes, for example
+	// xirl.Formats(): the templates' XMLDATA is written in the one called airt, IODEF in
+	// iodef, and a draft takes data along in any of them.
+	Formats []incident.Format
+
+	// What reactions of the policy need, beside Templates. Without it they fail, with a
+	// record that says so.
+	//
 	// Exports keeps a list under a name, at once (adapters/exportdir).
 	Exports func(ctx context.Context, name string, text []byte) error
 
@@ -105,10 +111,12 @@ type Config struct {
 // Member is a mailbox of the team. An Address that begins with "@" stands for
 // all mailboxes of a domain. Actor is who its mail counts as, and who is told of
 // something there; empty: "handler:" and the local part. That of [incident.Duty] is
-// told of what nobody owns.
+// told of what nobody owns. Name is what correspondents may call somebody in a template;
+// empty: as the actor is called.
 type Member struct {
 	Address string
 	Actor   incident.Actor
+	Name    string
 }
 
 // Recipient is a mailbox of the desk. An Address that begins with "@" stands for

@@ -22,10 +22,10 @@ func TestReplyBeginsQuoted(t *testing.T) {
 	w := newWorld(t)
 	report := w.raw("bob@example.org", "From: Bob <bob@example.org>\r\nCc: eve@example.com\r\nDate: Mon, 2 Mar 2026 08:00:00 +0100\r\nSubject: Scan\r\nMessage-ID: <1@example.org>\r\n\r\n"+
 		"Please help.\r\n> They began.\r\n").Ticket
-	empty, err := w.alice.Draft(ctx, report, false)
+	empty, _, err := w.alice.Draft(ctx, report, desk.Beginning{})
 	require.NoError(t, err)
 	require.Equal(t, workflow.Reply{Ticket: report, Subject: "Scan"}, empty, "nobody of its Cc is taken over")
-	quoted, err := w.alice.Draft(ctx, report, true)
+	quoted, _, err := w.alice.Draft(ctx, report, desk.Beginning{Quoted: true})
 	require.NoError(t, err)
 	require.Equal(t, "On Mon, 2 Mar 2026 07:00 UTC, Bob wrote:\n> Please help.\n>> They began.\n", quoted.Text)
 
@@ -38,12 +38,12 @@ func TestReplyBeginsQuoted(t *testing.T) {
 	require.Equal(t, "We do.\n", mail.Unquoted(m.Text))
 
 	call := w.do(workflow.Open{Kind: incident.KindReport, Subject: "Call", Requestors: []incident.Party{{Name: "Carol", Address: "carol@example.com"}}, Text: "It burns."}).Opened[0]
-	none, err := w.alice.Draft(ctx, call, true)
+	none, _, err := w.alice.Draft(ctx, call, desk.Beginning{Quoted: true})
 	require.NoError(t, err)
 	require.Empty(t, none.Text, "what was typed has no number that a reply could name")
-	_, err = w.alice.Draft(ctx, w.incident(), true)
+	_, _, err = w.alice.Draft(ctx, w.incident(), desk.Beginning{})
 	require.ErrorContains(t, err, "an incident has no correspondents")
-	_, err = w.alice.Draft(ctx, 99, true)
+	_, _, err = w.alice.Draft(ctx, 99, desk.Beginning{})
 	require.ErrorIs(t, err, storage.ErrNotFound)
 }
 

@@ -65,6 +65,9 @@ func (r *run) keep(ctx context.Context, text string) ([]incident.Digest, error) 
 
 // sent is a mail to correspondents.
 func (r *run) sent(ctx context.Context, t incident.Ticket, m incident.Message, decision workflow.Decision, at time.Time) (incident.Event, error) {
+	if err := r.fillIn(ctx, t, &m, &decision); err != nil {
+		return nil, err
+	}
 	m, raw, err := r.compose(ctx, t, m, decision, at)
 	if err == nil {
 		err = r.reachable(ctx, t, m)
@@ -84,6 +87,36 @@ func (r *run) sent(ctx context.Context, t incident.Ticket, m incident.Message, d
 		}
 	}
 	return m, err
+}
+
+// fillIn puts the template of a mail that nobody looks at in the place of its text, if
+// there is such a one and nothing in it is unknown.
+func (r *run) fillIn(ctx context.Context, t incident.Ticket, m *incident.Message, decision *workflow.Decision) error {
+	if decision.Template == "" {
+		return nil
+	}
+	all, err := r.desk.templatesOf(ctx, r.draft)
+	if err != nil {
+		return err
+	}
+	f := filling{ticket: t, to: m.Content.To, refuse: true}
+	if f.incidents, err = r.desk.incidentsOf(ctx, r.draft, t, nil); err != nil {
+		return err
+	}
+	f.languages = r.desk.languagesFor("", f.to, t, f.incidents)
+	var known bool
+	if f.template, known = all.pick(decision.Template, f.languages...); !known {
+		return all.err
+	}
+	out, wrong, err := r.desk.fill(ctx, r.draft, all, f)
+	if err != nil || wrong != nil || strings.TrimSpace(out.Text) == "" {
+		return err
+	}
+	decision.Text = out.Text
+	if out.Subject != "" {
+		m.Content.Subject = "Auto: " + out.Subject
+	}
+	return nil
 }
 
 // notified is a notice to the team, without a mail where no mailbox is known.

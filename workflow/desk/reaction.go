@@ -283,19 +283,15 @@ type letter struct {
 
 // mailTo makes the mail of a reaction.
 func (d *Desk) mailTo(ctx context.Context, o storage.Outgoing, m workflow.MailReaction) attempted {
-	config := d.config
-	template, ok := mail.Pick(config.Templates, m.Template)
-	switch {
-	case config.From.Address == "":
+	if d.config.From.Address == "" {
 		return failure("this desk has no mailbox to send from", nil)
-	case !ok:
-		return failure(fmt.Sprintf("this desk has no template %q", m.Template), nil)
 	}
 	var w writing
 	err := d.store.View(ctx, func(ctx context.Context, r storage.Reader) (err error) {
-		w, err = d.write(ctx, r, o.Ticket, m, template)
+		w, err = d.write(ctx, r, o.Ticket, m)
 		return err
 	})
+	_, missing := errors.AsType[*NoTemplateError](w.err)
 	switch {
 	case err != nil:
 		return failure("the ticket could not be read", err)
@@ -303,6 +299,8 @@ func (d *Desk) mailTo(ctx context.Context, o storage.Outgoing, m workflow.MailRe
 		a := failure("the ticket was merged into another one", nil)
 		a.never = true
 		return a
+	case missing:
+		return failure(fmt.Sprintf("this desk has no template %q", m.Template), nil)
 	case w.err != nil:
 		return failure(fmt.Sprintf("the template %q could not be filled in", m.Template), w.err)
 	case len(w.to) == 0:
@@ -314,6 +312,74 @@ func (d *Desk) mailTo(ctx context.Context, o storage.Outgoing, m workflow.MailRe
 	}
 	l.seal.Sign = m.Sign
 	return attempted{letter: l}
+}
+
+// writing is what a mail of a reaction says, and to whom; err is what is wrong with
+// its template.
+type writing struct {
+	ticket  incident.Ticket
+	to      []incident.Party
+	subject string
+	text    string
+	err     error
+}
+
+// write fills in a template for a ticket. Whatever it names and is not known is an
+// error: no mail that nobody looks at goes out half made.
+func (d *Desk) write(ctx context.Context, r storage.Reader, id incident.ID, m workflow.MailReaction) (w writing, err error) {
+	if w.ticket, err = r.Ticket(ctx, id); err != nil {
+		return w, err
+	}
+	f := filling{ticket: w.ticket, to: d.audience(w.ticket, m.To), refuse: true}
+	t, err := d.templatesOf(ctx, r)
+	if err != nil {
+		return w, err
+	}
+	if f.incidents, err = d.incidentsOf(ctx, r, w.ticket, nil); err != nil {
+		return w, err
+	}
+	f.languages = d.languagesFor("", f.to, w.ticket, f.incidents)
+	var known bool
+	if f.template, known = t.pick(m.Template, f.languages...); !known {
+		w.err = &NoTemplateError{m.Template, t.allowed()}
+		return w, nil
+	}
+	expanded, wrong, err := d.fill(ctx, r, t, f)
+	if w.err = wrong; err != nil {
+		return w, err
+	}
+	w.to, w.subject, w.text = f.to, expanded.Subject, expanded.Text
+	if len(expanded.To) > 0 {
+		w.to = expanded.To
+	}
+	w.to, _ = mail.Recipients(mail.Addressees{To: w.to, Own: d.own, Squelched: d.config.Policy.Squelches})
+	if w.subject == "" {
+		w.subject = w.ticket.Subject
+	}
+	if d.config.Tag.Name != "" {
+		w.subject = d.config.Tag.Put(w.subject, id)
+	}
+	return w, nil
+}
+
+// audience returns the people of a ticket, each mailbox once, and none of ours.
+func (d *Desk) audience(t incident.Ticket, groups []workflow.Audience) []incident.Party {
+	if len(groups) == 0 {
+		groups = []workflow.Audience{workflow.ToContacts}
+	}
+	var people []incident.Party
+	for _, group := range groups {
+		for _, p := range map[workflow.Audience][]incident.Party{
+			workflow.ToContacts: t.Contacts, workflow.ToRequestors: t.Requestors, workflow.ToCc: t.Cc,
+			workflow.ToOperationsCentre: {d.config.Policy.OperationsCentre},
+		}[group] {
+			known := slices.ContainsFunc(people, func(have incident.Party) bool { return incident.SameAddress(have.Address, p.Address) })
+			if p.Address != "" && !known && !d.own(p.Address) {
+				people = append(people, p)
+			}
+		}
+	}
+	return people
 }
 
 // letter writes the mail.

@@ -1,62 +1,16 @@
 package desk
 
 import (
+	"bytes"
 	"context"
+	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/mail"
 	"github.com/airtight-csirt/airtight/storage"
-	"github.com/airtight-csirt/airtight/workflow"
 )
-
-// writing is what a mail of a reaction says, and to whom; err is what is wrong with
-// its template.
-type writing struct {
-	ticket  incident.Ticket
-	to      []incident.Party
-	subject string
-	text    string
-	err     error
-}
-
-// write fills in a template for a ticket. Whatever it names and is not known is an
-// error: no mail goes out half made.
-func (d *Desk) write(ctx context.Context, r storage.Reader, id incident.ID, m workflow.MailReaction, template mail.Template) (w writing, err error) {
-	if w.ticket, err = r.Ticket(ctx, id); err != nil {
-		return w, err
-	}
-	include := func(name string) (string, bool) {
-		t, ok := mail.Pick(d.config.Templates, name, template.Language)
-		return t.Text, ok
-	}
-	w.to = d.audience(w.ticket, m.To)
-	facts, err := d.templateFacts(ctx, r, w.ticket, mail.Used(template.Text, include))
-	if err != nil {
-		return w, err
-	}
-	facts.Recipients = w.to
-	value := func(name string) (string, bool) {
-		if name == "XMLDATA" || name == "IODEF" { // nobody here makes them
-			return "", false
-		}
-		return facts.Value(name)
-	}
-	expanded, err := mail.Expand(template.Text, mail.Expansion{Value: value, Include: include, Refuse: true, Limit: maxLetter})
-	w.err = err
-	if len(expanded.To) > 0 {
-		w.to = expanded.To
-	}
-	w.to, _ = mail.Recipients(mail.Addressees{To: w.to, Own: d.own, Squelched: d.config.Policy.Squelches})
-	if w.subject = expanded.Subject; w.subject == "" {
-		w.subject = w.ticket.Subject
-	}
-	if d.config.Tag.Name != "" {
-		w.subject = d.config.Tag.Put(w.subject, id)
-	}
-	w.text = expanded.Text
-	return w, nil
-}
 
 const (
 	maxLetter = 1 << 20   // bytes of a mail made of a template
@@ -64,65 +18,133 @@ const (
 	maxListed = 50        // tickets of a list in it
 )
 
-// audience returns the people of a ticket, each mailbox once, and none of ours.
-func (d *Desk) audience(t incident.Ticket, groups []workflow.Audience) []incident.Party {
-	if len(groups) == 0 {
-		groups = []workflow.Audience{workflow.ToContacts}
-	}
-	var people []incident.Party
-	for _, group := range groups {
-		for _, p := range map[workflow.Audience][]incident.Party{
-			workflow.ToContacts: t.Contacts, workflow.ToRequestors: t.Requestors, workflow.ToCc: t.Cc,
-			workflow.ToOperationsCentre: {d.config.Policy.OperationsCentre},
-		}[group] {
-			known := slices.ContainsFunc(people, func(have incident.Party) bool { return incident.SameAddress(have.Address, p.Address) })
-			if p.Address != "" && !known && !d.own(p.Address) {
-				people = append(people, p)
-			}
-		}
-	}
-	return people
+// templateFacts are what templates say of a ticket, and which variables they cannot say.
+type templateFacts struct {
+	mail.TemplateFacts
+	unknown []string
 }
 
-// templateFacts gathers what templates say of a ticket. The names of variables tell
-// what is needed. There is no state in it and no note: neither leaves the team.
-func (d *Desk) templateFacts(ctx context.Context, r storage.Reader, t incident.Ticket, used []string) (mail.TemplateFacts, error) {
-	facts := mail.TemplateFacts{Incident: d.numberOf(t.ID), Others: t.ExternalIDs, Handler: d.config.From.Name}
-	for _, role := range []incident.Role{incident.RoleSource, incident.RoleUnknown, incident.RoleTarget} {
-		for _, o := range t.Observables {
-			if o.Kind == incident.Address && o.Role == role {
-				facts.Addresses = append(facts.Addresses, mail.System{Address: o.Value})
-			}
-		}
+func (f templateFacts) value(name string) (string, bool) {
+	if slices.Contains(f.unknown, name) {
+		return "", false
+	}
+	return f.Value(name)
+}
+
+// templateFacts gathers what the variables that are used say of a ticket. Lists hold
+// what the session may see. There is no state in it and no note: neither leaves the team.
+func (d *Desk) templateFacts(ctx context.Context, r storage.Reader, f filling, used []string) (templateFacts, error) {
+	t := whole(f.ticket, f.incidents)
+	facts := templateFacts{TemplateFacts: mail.TemplateFacts{
+		Incident: d.numberOf(t.ID), Others: distinct(t.ExternalIDs), Addresses: systems(t.Observables),
+		Recipients: f.to, UserInfo: f.info, Handler: d.config.From.Name,
+	}}
+	var scope *storage.Scope
+	if f.session != nil {
+		facts.Handler, scope = d.nameOf(f.session.who.Actor), f.session.scope
+	}
+	if t.ID == 0 { // it is not opened yet
+		facts.unknown = []string{"INCIDENTID"}
 	}
 	needs := func(names ...string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(used, name) })
 	}
 	var err error
 	if needs("LOGGING") {
-		if facts.Logs, err = d.firstMessage(ctx, r, t); err != nil {
+		if facts.Logs, err = d.firstMessage(ctx, r, f, scope); err != nil {
 			return facts, err
 		}
 	}
 	if needs("PREVIOUS") && len(facts.Addresses) > 0 {
 		first, ok := incident.Observable{Kind: incident.Address, Value: facts.Addresses[0].Address}.Network()
 		if ok {
-			q := storage.Query{Kinds: []incident.Kind{incident.KindIncident}, Touches: first}
-			if facts.Previous, err = d.listed(ctx, r, q, t.ID); err != nil {
+			q := storage.Query{Kinds: []incident.Kind{incident.KindIncident}, Touches: first, Scope: scope}
+			if facts.Previous, err = d.listed(ctx, r, q, self(f)...); err != nil {
 				return facts, err
 			}
 		}
 	}
 	if needs("OTHER_OPEN", "OTHER_OPEN_LIST", "ALL_OPEN", "ALL_OPEN_LIST") && t.Constituency != "" {
-		q := storage.Query{Kinds: []incident.Kind{incident.KindIncident}, Phases: notInactive(), Constituencies: []string{t.Constituency}}
-		if facts.OtherOpen, err = d.listed(ctx, r, q, t.ID); err != nil {
+		q := storage.Query{Kinds: []incident.Kind{incident.KindIncident}, Phases: notInactive(), Constituencies: []string{t.Constituency}, Scope: scope}
+		if facts.OtherOpen, err = d.listed(ctx, r, q, self(f)...); err != nil {
 			return facts, err
 		}
-		if facts.AllOpen, err = d.listed(ctx, r, q, 0); err != nil {
+		if facts.AllOpen, err = d.listed(ctx, r, q); err != nil {
 			return facts, err
 		}
 	}
+	for _, data := range []struct {
+		name, format string
+		to           *string
+	}{{"XMLDATA", "airt", &facts.XML}, {"IODEF", "iodef", &facts.IODEF}} {
+		if !needs(data.name) {
+			continue
+		}
+		file, _, err := d.encoded(data.format, t)
+		if *data.to = string(file); err != nil {
+			facts.unknown = append(facts.unknown, data.name)
+		}
+	}
 	return facts, nil
+}
+
+// whole is a ticket with the systems, numbers and constituency of its incidents.
+func whole(t incident.Ticket, incidents []incident.Ticket) incident.Ticket {
+	for _, of := range incidents {
+		t.Observables = append(t.Observables[:len(t.Observables):len(t.Observables)], of.Observables...)
+		t.ExternalIDs = append(t.ExternalIDs[:len(t.ExternalIDs):len(t.ExternalIDs)], of.ExternalIDs...)
+		if t.Constituency == "" {
+			t.Constituency = of.Constituency
+		}
+	}
+	return t
+}
+
+// self are the tickets that "others" leaves out.
+func self(f filling) []incident.ID {
+	ids := []incident.ID{f.ticket.ID}
+	for _, t := range f.incidents {
+		ids = append(ids, t.ID)
+	}
+	return ids
+}
+
+// systems returns the addresses, sources first. One has a name where nothing else of its
+// role has an address or a name: which belong together is not guessed.
+func systems(observables []incident.Observable) (list []mail.System) {
+	for _, role := range []incident.Role{incident.RoleSource, incident.RoleUnknown, incident.RoleTarget} {
+		var addresses, hosts []string
+		for _, o := range observables {
+			switch {
+			case o.Role != role:
+			case o.Kind == incident.Address:
+				addresses = append(addresses, o.Value)
+			case o.Kind == incident.Host:
+				hosts = append(hosts, o.Value)
+			}
+		}
+		for _, a := range distinct(addresses) {
+			list = append(list, mail.System{Address: a})
+		}
+		if hosts = distinct(hosts); len(hosts) == 1 && len(distinct(addresses)) == 1 {
+			list[len(list)-1].Host = hosts[0]
+		}
+	}
+	return list
+}
+
+// nameOf is what correspondents may call somebody of the team.
+func (d *Desk) nameOf(actor incident.Actor) string {
+	for _, m := range d.config.Team {
+		if m.Actor == actor && m.Name != "" {
+			return m.Name
+		}
+	}
+	_, name, found := strings.Cut(string(actor), ":")
+	if !found {
+		return d.config.From.Name
+	}
+	return name
 }
 
 // numberOf is the number of a ticket as outsiders see it.
@@ -133,20 +155,15 @@ func (d *Desk) numberOf(id incident.ID) string {
 	return d.config.Tag.Name + " #" + id.String()
 }
 
-// listed returns lines about tickets, but for one of them.
-func (d *Desk) listed(ctx context.Context, r storage.Reader, q storage.Query, but incident.ID) (list []mail.ListedIncident, err error) {
+// listed returns lines about tickets, but for some of them.
+func (d *Desk) listed(ctx context.Context, r storage.Reader, q storage.Query, but ...incident.ID) (list []mail.ListedIncident, err error) {
 	q.Limit = maxListed
 	found, err := r.Find(ctx, q)
 	for _, t := range found {
-		if t.ID == but || t.MergedInto != 0 {
+		if slices.Contains(but, t.ID) || t.MergedInto != 0 {
 			continue
 		}
-		line := mail.ListedIncident{Incident: d.numberOf(t.ID), Others: t.ExternalIDs, Created: t.Created, Updated: t.Updated}
-		for _, name := range []string{"Type", "Classification"} {
-			if values := t.Fields[name]; len(values) > 0 && line.Type == "" {
-				line.Type = values[0]
-			}
-		}
+		line := mail.ListedIncident{Incident: d.numberOf(t.ID), Others: t.ExternalIDs, Type: typeOf(t), Created: t.Created, Updated: t.Updated}
 		for _, o := range t.Observables {
 			if o.Kind == incident.Address {
 				line.Addresses = append(line.Addresses, o.Value)
@@ -157,19 +174,39 @@ func (d *Desk) listed(ctx context.Context, r storage.Reader, q storage.Query, bu
 	return list, err
 }
 
-// firstMessage returns the text of the first message that somebody outside has sent
-// about a ticket: for an incident, to its oldest report that has one. What came
-// encrypted is left out, since it might go on in clear.
-func (d *Desk) firstMessage(ctx context.Context, r storage.Reader, t incident.Ticket) ([]string, error) {
-	tickets := []incident.Ticket{t}
-	if t.Kind == incident.KindIncident {
-		reports, err := r.Find(ctx, storage.Query{Parent: t.ID, Kinds: []incident.Kind{incident.KindReport}, Limit: maxListed})
-		if err != nil {
-			return nil, err
+// typeOf is what outsiders may be told of what happened.
+func typeOf(t incident.Ticket) string {
+	for _, name := range []string{"Type", "Classification"} {
+		if values := t.Fields[name]; len(values) > 0 {
+			return values[0]
 		}
-		tickets = append(tickets, reports...)
+	}
+	return ""
+}
+
+// firstMessage returns the text of the first message that somebody outside has sent
+// about a ticket: for an incident, to its oldest report that has one; what belongs to an
+// incident and is no report has that of the incident. What came encrypted is left out,
+// since it might go on in clear.
+func (d *Desk) firstMessage(ctx context.Context, r storage.Reader, f filling, scope *storage.Scope) ([]string, error) {
+	tickets := []incident.Ticket{f.ticket}
+	if f.ticket.Kind != incident.KindReport {
+		for _, t := range append([]incident.Ticket{f.ticket}, f.incidents...) {
+			if t.Kind != incident.KindIncident || t.ID == 0 {
+				continue
+			}
+			reports, err := r.Find(ctx, storage.Query{Parent: t.ID, Kinds: []incident.Kind{incident.KindReport}, Scope: scope, Limit: maxListed})
+			if err != nil {
+				return nil, err
+			}
+			tickets = append(tickets, reports...)
+		}
+		tickets = append(tickets[1:], tickets[0])
 	}
 	for _, t := range tickets {
+		if t.ID == 0 {
+			continue
+		}
 		messages, err := messagesOf(ctx, r, t.ID)
 		if err != nil {
 			return nil, err
@@ -195,4 +232,56 @@ func (d *Desk) firstMessage(ctx context.Context, r storage.Reader, t incident.Ti
 		}
 	}
 	return nil, nil
+}
+
+// encoded writes what a ticket says of systems in a format of Config.Formats. The error
+// says which there are, or why this one cannot hold it.
+func (d *Desk) encoded(format string, t incident.Ticket) (content []byte, lost []incident.Loss, err error) {
+	var known []string
+	for _, f := range d.config.Formats {
+		switch {
+		case f.Encode == nil:
+			continue
+		case f.Name != format:
+			known = append(known, f.Name)
+			continue
+		}
+		var b bytes.Buffer
+		lost, err = f.Encode(&b, slices.Values([]incident.Observation{d.observation(t)}))
+		return b.Bytes(), lost, err
+	}
+	return nil, nil, &NoFormatError{format, known}
+}
+
+// observation is what other teams may be told of a ticket: its number, type and systems.
+// There is no state in it, no note, and nobody's mail.
+func (d *Desk) observation(t incident.Ticket) incident.Observation {
+	o := incident.Observation{
+		Time: t.Created, Kind: typeOf(t),
+		Reporter: incident.Reporter{Name: d.config.Tag.Name, Mail: d.config.From.Address},
+	}
+	if t.ID != 0 {
+		o.ID = d.numberOf(t.ID)
+	}
+	for _, seen := range t.Observables {
+		e := incident.Endpoint{Role: seen.Role}
+		switch seen.Kind {
+		case incident.Address:
+			e.Address, _ = netip.ParseAddr(seen.Value)
+		case incident.Prefix:
+			e.Network, _ = netip.ParsePrefix(seen.Value)
+		case incident.Host:
+			e.Host = seen.Value
+		case incident.URL:
+			e.URL = seen.Value
+		case incident.MailAddress:
+			e.Mail = seen.Value
+		default:
+			continue
+		}
+		if !slices.Contains(o.Endpoints, e) {
+			o.Endpoints = append(o.Endpoints, e)
+		}
+	}
+	return o
 }
