@@ -37,8 +37,8 @@ func changes() []subcommand {
 				return workflow.Unlink{Ticket: id, Parent: parent}
 			})},
 		{"comment", "ID [TEXT]", "add a note that never leaves the team; without TEXT from standard input", 1, -1, comment},
-		{"reply", "ID [TEXT]", "answer the requestors by mail; without TEXT from standard input", 1, -1, reply},
-		{"draft", "ID", "print a reply to begin with: the message that it answers, quoted, below nothing", 1, 1, draft},
+		{"reply", "ID [TEXT]", "answer the requestors by mail; without TEXT from standard input; with --template its text follows TEXT, which may be left out", 1, -1, reply},
+		{"draft", "ID", "print a reply to begin with: the text of a template, if one is named here or by the policy, and below it the message that it answers, quoted", 1, 1, draft},
 		{"edit", "ID", "change what the flags name", 1, 1, edit},
 		{"deliver", "ID --to TICKET | --accept | --reject", "say where a held report belongs", 1, 1, deliverHeld},
 		{"do", "[COMMANDS]", "run commands given as JSON, all or nothing; without COMMANDS from standard input", 0, 1, doJSON},
@@ -238,6 +238,7 @@ func reply(c *call, flags *flag.FlagSet) action {
 	chosen := chosenFiles(flags)
 	flags.StringVar(&command.Subject, "subject", "", "`subject` of the mail; default: that of the ticket")
 	based := basedFlag(flags)
+	begin := beginning(flags)
 	return func(ctx context.Context, words []string) (err error) {
 		command.Based = *based
 		if command.Ticket, err = parseID(words[0]); err != nil {
@@ -246,7 +247,12 @@ func reply(c *call, flags *flag.FlagSet) action {
 		if err := c.addFiles(ctx, *chosen, &command.Attachments); err != nil {
 			return err
 		}
-		if command.Text, err = c.text(words, "desk reply 7 < text"); err != nil {
+		if begin.Template == "" || len(words) > 1 {
+			if command.Text, err = c.text(words, "desk reply 7 < text"); err != nil {
+				return err
+			}
+		}
+		if err := d.written(ctx, &command, *begin); err != nil {
 			return err
 		}
 		return d.do(ctx, command)

@@ -38,6 +38,7 @@ func open(c *call, flags *flag.FlagSet) action {
 	attach(flags, &command.Attachments)
 	chosen := chosenFiles(flags)
 	fieldFlag(flags, &command.Fields)
+	begin := beginning(flags)
 	prefill := flags.Bool("prefill", false, "with --from: print the command as it would be, for desk do, and do nothing")
 	return func(ctx context.Context, words []string) error {
 		command.Kind = incident.Kind(strings.ToLower(words[0]))
@@ -50,6 +51,10 @@ func open(c *call, flags *flag.FlagSet) action {
 				return err
 			}
 			command.Text = string(text)
+		}
+		var err error
+		if command, err = d.begun(ctx, command, *begin); err != nil {
+			return err
 		}
 		if err := c.addFiles(ctx, *chosen, &command.Attachments); err != nil {
 			return err

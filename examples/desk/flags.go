@@ -21,6 +21,7 @@ import (
 // once.
 type options struct {
 	db, as, tag, mailbox, blobs, sla, rules string
+	templates                               string
 	keys, passphraseFile, mailServer        string
 	dkim                                    bool
 	also                                    []desk.Recipient
@@ -34,7 +35,7 @@ func defaults(env func(string) string, user string) options {
 	o := options{
 		db: cmp.Or(env("AIRTIGHT_DB"), "./airtight.db"), as: user, tag: cmp.Or(env("AIRTIGHT_TAG"), "A CSIRT"),
 		mailbox: cmp.Or(env("AIRTIGHT_MAILBOX"), exampleMailbox),
-		team:    strings.Fields(env("AIRTIGHT_TEAM")), blobs: env("AIRTIGHT_BLOBS"), sla: env("AIRTIGHT_SLA"), rules: env("AIRTIGHT_POLICY"),
+		team:    strings.Fields(env("AIRTIGHT_TEAM")), blobs: env("AIRTIGHT_BLOBS"), sla: env("AIRTIGHT_SLA"), rules: env("AIRTIGHT_POLICY"), templates: env("AIRTIGHT_TEMPLATES"),
 		keys: env("AIRTIGHT_KEYS"), mailServer: env("AIRTIGHT_MAIL_SERVER"),
 	}
 	for _, s := range strings.Fields(env("AIRTIGHT_ALSO")) {
@@ -78,6 +79,7 @@ func (o *options) register(flags *flag.FlagSet) {
 	flags.StringVar(&o.blobs, "blobs", o.blobs, "`directory` for mail of more than 64 KiB; default: the database; or AIRTIGHT_BLOBS")
 	flags.StringVar(&o.sla, "sla", o.sla, "`file` with the terms of a service agreement, as desk sla example prints one; default: nothing is promised; or AIRTIGHT_SLA")
 	flags.StringVar(&o.rules, "policy", o.rules, "`file` or name of the policy that the desk works by, as desk policy show prints one; default: the one that was adopted last, or janet; or AIRTIGHT_POLICY")
+	flags.StringVar(&o.templates, "templates", o.templates, "`directory` of templates for mail, which go before those of the same name that come along: NAME.txt, or NAME.de.txt in another language; what desk template adopts goes before both; or AIRTIGHT_TEMPLATES")
 	flags.StringVar(&o.keys, "keys", o.keys, "`directory` with OpenPGP keys that open and seal mail: team/csirt@example.net.asc holds secret ones, contacts/bob@example.org.asc public ones; or AIRTIGHT_KEYS")
 	flags.StringVar(&o.passphraseFile, "passphrase", o.passphraseFile, "`file` whose first line unlocks the secret keys; default: AIRTIGHT_PASSPHRASE says it")
 	flags.StringVar(&o.mailServer, "mail-server", o.mailServer, "`name` that our mail server puts into Authentication-Results, which are believed then; or AIRTIGHT_MAIL_SERVER")
@@ -128,7 +130,7 @@ func (o *options) again() string {
 		db = standard.db // it is not shown: AIRTIGHT_DB says it
 	}
 	for _, f := range []struct{ name, value, standard string }{
-		{"db", db, standard.db}, {"blobs", o.blobs, standard.blobs}, {"sla", o.sla, standard.sla}, {"policy", o.rules, standard.rules},
+		{"db", db, standard.db}, {"blobs", o.blobs, standard.blobs}, {"sla", o.sla, standard.sla}, {"policy", o.rules, standard.rules}, {"templates", o.templates, ""},
 		{"tag", o.tag, standard.tag}, {"mailbox", o.mailbox, standard.mailbox}, {"keys", o.keys, ""}, {"passphrase", o.passphraseFile, ""},
 		{"mail-server", o.mailServer, ""},
 	} {

@@ -114,6 +114,7 @@ func subcommands() []subcommand {
 		[]subcommand{
 			{"sla", "explain ID | report | recompute | example", "service agreements: when a ticket is due and why, figures of a period, new terms", 1, 2, agreement},
 			{"policy", "lint POLICY | graph POLICY | diff POLICY POLICY | adopt POLICY | show [NAME]", "policies: find what is wrong with one, draw its lifecycles, compare two, work by one from now on, print one; a policy is a file, or janet, rtir, airt", 1, 3, policies},
+			{"template", templateWords, "templates of mail: list them, print one, look for mistakes, see what one makes of a ticket, make a file one of the desk's, take one out of use, list its versions", 1, -1, templateAction},
 			{"explain", "ID [due|status|owner|constituency|thread|mail]", "say why something is as it is, back to what somebody did; without a second word about all", 1, 2, explain},
 			{"feed", "", "print every record of every ticket in order, as lines of JSON: for other programs, which may stop and go on where they were", 0, 0, feed},
 			{"export-list", "--state STATE", "write addresses and networks of tickets as text: null routes for a router, a plain list; chosen by status and state", 0, 0, exportList},
