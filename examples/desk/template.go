@@ -347,11 +347,11 @@ func (t templateCall) change(ctx context.Context, one mail.Template) error {
 			fmt.Fprintf(t.stdout, "preview, nothing is stored: %s can be adopted or retired\n", printable(name))
 			t.warn(warnings)
 		}
-		return err
+		return aboutTemplate(name, err)
 	}
 	adopted, warnings, err := t.desk.AdoptTemplate(ctx, t.actor(), one)
 	if err != nil {
-		return err
+		return aboutTemplate(name, err)
 	}
 	t.warn(warnings)
 	if t.json {
@@ -363,6 +363,14 @@ func (t templateCall) change(ctx context.Context, one mail.Template) error {
 	}
 	_, err = fmt.Fprintf(t.stdout, "version %d of the template %s %s\n", adopted.Version, printable(name), what)
 	return err
+}
+
+// aboutTemplate says which template an error is about.
+func aboutTemplate(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %s", name, sentence(err))
 }
 
 func (c *call) warn(warnings []string) {

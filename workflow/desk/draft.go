@@ -117,9 +117,6 @@ func (s *Session) DraftOpen(ctx context.Context, c workflow.Open, b Beginning) (
 		}
 		var incidents []incident.Ticket
 		for _, id := range draft.Parents {
-			if _, later := id.Placeholder(); later {
-				continue
-			}
 			parent, err := s.ticket(ctx, r, id)
 			if err != nil {
 				return err

@@ -5,11 +5,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand"
-	"net/netip"
 	"reflect"
 	"regexp"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -83,9 +80,7 @@ func TestLabelsStayInside(t *testing.T) {
 	t.Logf("seed %d", seed)
 	everything := ""
 	for _, name := range mail.TemplateVariables() {
-		if name != "XMLDATA" && name != "IODEF" {
-			everything += name + ": @" + name + "@\n"
-		}
+		everything += name + ": @" + name + "@\n"
 	}
 	policy := workflow.Default()
 	policy.States = nil
@@ -106,6 +101,7 @@ func TestLabelsStayInside(t *testing.T) {
 		c.Policy = policy
 		c.Team = append([]desk.Member{{Address: "duty@example.net", Actor: incident.Duty}, {Address: "alice@example.net"}, {Address: "bob@example.net"}}, c.Team...)
 		c.Templates = []mail.Template{{Name: "everything", Text: "@SUBJECT@@INCIDENTID@ @ALL_OPEN@@ENDSUBJECT@\n" + everything}}
+		c.Formats = xirl.Formats()
 		c.Exports = func(_ context.Context, _ string, text []byte) error {
 			exported = append(exported, string(text))
 			return nil
@@ -178,17 +174,23 @@ func TestLabelsStayInside(t *testing.T) {
 		}
 		return nil
 	}))
-	var observed []incident.Observation
 	for _, ticket := range g.tickets {
-		observed = append(observed, observationOf(ticket))
-	}
-	for _, format := range xirl.Formats() {
-		if format.Encode == nil {
-			continue
+		for _, format := range xirl.Formats() {
+			b := desk.Beginning{Template: "everything", Quoted: true, Attach: []string{format.Name}}
+			reply, _, err := w.alice.Draft(ctx, ticket.ID, b)
+			if ticket.Kind == incident.KindIncident {
+				var open workflow.Open
+				open, _, err = w.alice.DraftOpen(ctx, workflow.Open{Kind: incident.KindInvestigation, From: ticket.ID, Text: " "}, b)
+				reply = workflow.Reply{Subject: open.Subject, Text: open.Text, Attachments: open.Attachments}
+			}
+			if err != nil {
+				continue // what some formats demand is not there
+			}
+			outside["drafts"] = append(outside["drafts"], reply.Subject, reply.Text)
+			for _, file := range reply.Attachments {
+				outside["formats"] = append(outside["formats"], string(file.Content))
+			}
 		}
-		var b bytes.Buffer
-		_, _ = format.Encode(&b, slices.Values(observed)) // what some formats demand is not there
-		outside["formats"] = append(outside["formats"], b.String())
 	}
 	said := map[string]int{}
 	for where, texts := range outside {
@@ -199,14 +201,15 @@ func TestLabelsStayInside(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("planted %v, program outputs %d; searched %d texts of mail, %d exports, %d offers, %d formats; told %v",
-		g.planted, outputs, len(outside["mail"]), len(exported), len(offers), len(outside["formats"]), said)
+	t.Logf("planted %v, program outputs %d; searched %d texts of mail, %d of drafts, %d exports, %d offers, %d formats; told %v",
+		g.planted, outputs, len(outside["mail"]), len(outside["drafts"]), len(exported), len(offers), len(outside["formats"]), said)
 	for _, sort := range []string{"zqstate", "zqnote", "zqcall", "oksubject", "oktype"} {
 		require.Positive(t, g.planted[sort], sort)
 	}
 	require.Positive(t, outputs)
 	require.NotEmpty(t, outside["mail"])
 	require.NotEmpty(t, exported)
+	require.NotEmpty(t, outside["drafts"])
 	require.NotEmpty(t, outside["formats"])
 	for _, sort := range []string{"subject", "type", "Status"} {
 		require.Positive(t, said[sort], "the search finds what may be told: %s", sort)
@@ -225,24 +228,6 @@ func TestLabelsStayInside(t *testing.T) {
 		}
 	}
 	require.Positive(t, notes)
-}
-
-// observationOf is what another team may be told of an incident.
-func observationOf(t incident.Ticket) incident.Observation {
-	o := incident.Observation{ID: "A CSIRT #" + t.ID.String(), Time: t.Created, Kind: strings.Join(t.Fields["Type"], " ")}
-	for _, seen := range t.Observables {
-		e := incident.Endpoint{Role: seen.Role}
-		switch seen.Kind {
-		case incident.Address:
-			e.Address = netip.MustParseAddr(seen.Value)
-		case incident.Host:
-			e.Host = seen.Value
-		default:
-			continue
-		}
-		o.Endpoints = append(o.Endpoints, e)
-	}
-	return o
 }
 
 // What mail is made of, and what other teams are sent, has no place for a state: no

@@ -19,6 +19,7 @@ import (
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
 	"github.com/airtight-csirt/airtight/workflow/desk"
+	"github.com/airtight-csirt/airtight/xirl"
 )
 
 // leakWorld has tickets of two constituencies that are tied together in every way.
@@ -41,6 +42,8 @@ func newLeakWorld(t *testing.T, store storage.Store) *leakWorld {
 	w := &leakWorld{shown: map[string]incident.ID{}, hidden: map[string]incident.ID{}}
 	w.world = newWorldOn(t, store, janet, func(c *desk.Config) {
 		c.Team = append([]desk.Member{{Address: "alice@example.net"}}, c.Team...)
+		c.Templates = []mail.Template{{Name: "everything", Text: "@" + strings.Join(mail.TemplateVariables(), "@\n@") + "@\n"}}
+		c.Formats = xirl.Formats()
 		c.Recipients = []desk.Recipient{{Address: "edunet@example.net", Constituency: "EDUNET"}, {Address: "govnet@example.net", Constituency: "GOVNET"}}
 	})
 	w.eve = w.desk.As("handler:eve", "duty-team:EDUNET")
@@ -271,6 +274,12 @@ func readings(s *desk.Session, id incident.ID) map[string]func() []any {
 	}
 	for _, topic := range desk.Topics() {
 		list["explain "+string(topic)] = func() []any { e, err := s.Explain(ctx, id, topic); return []any{err, e} }
+	}
+	begin := desk.Beginning{Template: "everything", Quoted: true, Attach: []string{"xirl"}}
+	list["draft"] = func() []any { reply, drafted, err := s.Draft(ctx, id, begin); return []any{err, reply, drafted} }
+	list["draft open"] = func() []any {
+		open, drafted, err := s.DraftOpen(ctx, workflow.Open{Kind: incident.KindInvestigation, From: id}, begin)
+		return []any{err, open, drafted}
 	}
 	for _, kind := range incident.Kinds() {
 		list["prefill "+string(kind)] = func() []any {

@@ -145,10 +145,12 @@ func (d *Desk) checkTemplate(ctx context.Context, r storage.Reader, all document
 			continue
 		}
 		if err := checkAmong(after, each); err != nil {
-			if each != t && checkAmong(now.list, each) != nil {
-				continue // it was wrong before
+			switch {
+			case each == t:
+				return nil, err
+			case checkAmong(now.list, each) == nil: // otherwise it was wrong before
+				return nil, fmt.Errorf("desk: then %s cannot be used: %w", templateTitle(each.Name, each.Language), err)
 			}
-			return nil, fmt.Errorf("%s: %w", templateTitle(each.Name, each.Language), err)
 		}
 	}
 	for _, name := range d.config.Policy.TemplateNames() {
@@ -217,10 +219,10 @@ func (t *templates) pick(name string, languages ...string) (mail.Template, bool)
 	return found, ok
 }
 
-// include returns how templates in one of some languages include others.
-func (t *templates) include(languages []string) func(string) (string, bool) {
+// include returns how templates in a language include others.
+func (t *templates) include(language string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
-		found, ok := t.pick(name, languages...)
+		found, ok := t.pick(name, language)
 		return found.Text, ok
 	}
 }
@@ -293,7 +295,7 @@ type filling struct {
 // fill fills in a template. wrong is what is the matter with the template, err anything
 // else.
 func (d *Desk) fill(ctx context.Context, r storage.Reader, t *templates, f filling) (out mail.Expanded, wrong, err error) {
-	include := t.include(append([]string{f.template.Language}, f.languages...))
+	include := t.include(f.template.Language)
 	facts, err := d.templateFacts(ctx, r, f, mail.Used(f.template.Text, include))
 	if err = errors.Join(err, t.err); err != nil {
 		return out, nil, err

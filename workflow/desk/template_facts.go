@@ -88,13 +88,17 @@ func (d *Desk) templateFacts(ctx context.Context, r storage.Reader, f filling, u
 	return facts, nil
 }
 
-// whole is a ticket with the systems, numbers and constituency of its incidents.
+// whole is a ticket with the systems and numbers of its incidents; type and
+// constituency are theirs where it has none.
 func whole(t incident.Ticket, incidents []incident.Ticket) incident.Ticket {
 	for _, of := range incidents {
 		t.Observables = append(t.Observables[:len(t.Observables):len(t.Observables)], of.Observables...)
 		t.ExternalIDs = append(t.ExternalIDs[:len(t.ExternalIDs):len(t.ExternalIDs)], of.ExternalIDs...)
 		if t.Constituency == "" {
 			t.Constituency = of.Constituency
+		}
+		if typeOf(t) == "" {
+			t.Fields = of.Fields
 		}
 	}
 	return t
