@@ -74,6 +74,15 @@ func (c *call) adopt(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	templates, err := w.me.Templates(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range p.TemplateNames() {
+		if !slices.ContainsFunc(templates, func(t desk.Template) bool { return t.Name == name && t.Text != "" }) {
+			c.warn([]string{fmt.Sprintf("the policy names the template %q, which the desk does not have", name)})
+		}
+	}
 	if c.json {
 		return c.printJSON(adopted)
 	}

@@ -17,8 +17,10 @@
 // reactions of the policy done. Nothing runs by itself: the program decides when, and in
 // which goroutines.
 //
-// [Session.Export] lists networks of tickets for a router. Config.Exports,
-// Config.Programs and Config.Templates are what reactions need.
+// [Session.Draft] and [Session.DraftOpen] begin a mail for somebody to write: with a
+// template, with what is quoted, with data. [Session.Export] lists networks of tickets
+// for a router. Config.Exports, Config.Programs and Config.Templates are what reactions
+// need.
 //
 // Hooks in [Config] see every command before and after it, and every record; those
 // before may veto or replace. A [Feed] gives every record of every ticket in order
@@ -27,7 +29,7 @@
 // [Session.Explain] says why something is as it is, [Session.Replay] what every rule
 // said to a record, [Session.Promise] what a service agreement says, and
 // [Desk.Compliance] how many promises were kept. [Adopt] keeps a policy as a
-// document of the desk; after a change of the agreement call [Desk.Recompute].
+// document of the desk, and [Desk.AdoptTemplate] a template; after a change of the agreement call [Desk.Recompute].
 //
 // # Who sees and does what
 //
