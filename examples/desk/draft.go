@@ -92,12 +92,13 @@ func (d doing) written(ctx context.Context, command *workflow.Reply, b desk.Begi
 	return nil
 }
 
-// begun does the same for a ticket that is to be opened.
-func (d doing) begun(ctx context.Context, command workflow.Open, b desk.Beginning) (workflow.Open, error) {
-	if b.Template == "" && len(b.Attach) == 0 {
+// begun does the same for a ticket that is to be opened. To edit it is a draft, for
+// which the policy may name the template, with what is quoted below.
+func (d doing) begun(ctx context.Context, command workflow.Open, b desk.Beginning, edit bool) (workflow.Open, error) {
+	if b.Template == "" && len(b.Attach) == 0 && (!edit || command.Kind == incident.KindIncident) {
 		return command, nil
 	}
-	b.Plain = b.Template == ""
+	b.Plain, b.Quoted = b.Template == "" && !edit, edit
 	w, err := d.open(ctx, setting{create: d.create && !*d.preview})
 	if err != nil {
 		return command, err

@@ -53,7 +53,7 @@ func open(c *call, flags *flag.FlagSet) action {
 			command.Text = string(text)
 		}
 		var err error
-		if command, err = d.begun(ctx, command, *begin); err != nil {
+		if command, err = d.begun(ctx, command, *begin, *prefill); err != nil {
 			return err
 		}
 		if err := c.addFiles(ctx, *chosen, &command.Attachments); err != nil {

@@ -122,8 +122,16 @@ func TestTemplateCommands(t *testing.T) {
 	require.Equal(t, "Ours.", b.ok("template", "show", "block", "--language", "de"))
 
 	// What the policy names and nobody has is told.
-	ours := b.document("base: janet\nname: ours\ntemplates:\n  choose: [{template: gone, kinds: [report]}]\n")
 	b.env["AIRTIGHT_TEMPLATES"] = ""
+	b.env["AIRTIGHT_POLICY"] = b.document("base: janet\nname: ours\ntemplates:\n  choose: [{template: first-contact, kinds: [investigation]}]\n")
+	draft, err := workflow.ParseCommand([]byte(b.ok("open", "investigation", "--from", "2", "--requestor", "noc@example.com", "--prefill")))
+	require.NoError(t, err)
+	require.Equal(t, "A system in your network: 192.0.2.7", draft.(workflow.Open).Subject)
+	require.Regexp(t, `(?s)^Hello,.*alice\n.*> Look at`, draft.(workflow.Open).Text)
+	require.Contains(t, b.ok("open", "investigation", "--from", "2", "--requestor", "noc@example.com", "--preview"), `"[A CSIRT #5] Scan"`, "what is sent at once begins with a template that somebody has named")
+	b.env["AIRTIGHT_POLICY"] = ""
+
+	ours := b.document("base: janet\nname: ours\ntemplates:\n  choose: [{template: gone, kinds: [report]}]\n")
 	_, errs, code = b.try(strings.NewReader(""), "policy", "adopt", ours)
 	require.Zero(t, code)
 	require.Contains(t, errs, `the policy names the template "gone", which the desk does not have`)
