@@ -140,12 +140,12 @@ func (d *Directory) insert(e *Entry) {
 
 // Match is whose an observable is, and why.
 type Match struct {
-	Constituency Constituency  // its contacts are those to tell, in order, with the language and service that they inherit; not to be changed
-	Entry        Entry         // what decided; zero where the default did
-	Role         incident.Role // of the observable, when nobody says
-	Why          []string      // sentences, the deciding one first
-	Text         []string      // what Config.Text adds
-	Version      uint32        // of the document
+	Constituency Constituency  `json:"constituency,omitzero"` // its contacts are those to tell, in order, with the language and service that they inherit; not to be changed
+	Entry        Entry         `json:"entry,omitzero"`        // what decided; zero where the default did
+	Role         incident.Role `json:"role,omitempty"`        // of the observable, when nobody says
+	Why          []string      `json:"why,omitempty"`         // sentences, the deciding one first
+	Text         []string      `json:"text,omitempty"`        // what Config.Text adds
+	Version      uint32        `json:"version,omitempty"`     // of the document
 }
 
 // Known reports whether an entry decided: otherwise it is the default's, for
@@ -160,6 +160,18 @@ func (d *Directory) Network(a netip.Addr) *Entry {
 	return e
 }
 
+// Role returns the role of an observable: its own, or the one that [Config.Role]
+// gives it.
+func (d *Directory) Role(o incident.Observable) incident.Role {
+	if o.Role == incident.RoleUnknown && d.config.Role != nil {
+		return d.config.Role(o)
+	}
+	return o.Role
+}
+
+// Version returns the version of the document that the directory was made of.
+func (d *Directory) Version() uint32 { return d.version }
+
 // Match says whose an observable is: an address or network is judged by the
 // longest network around it, a host name, mail address or URL by the longest
 // domain above it (a URL with an address as host, by that). Where there is none,
@@ -167,10 +179,7 @@ func (d *Directory) Network(a netip.Addr) *Entry {
 // it. Everything else, and what is excepted, is the default's: there is always
 // an answer.
 func (d *Directory) Match(o incident.Observable, origins ...uint32) Match {
-	m := Match{Role: o.Role, Version: d.version}
-	if m.Role == incident.RoleUnknown && d.config.Role != nil {
-		m.Role = d.config.Role(o)
-	}
+	m := Match{Role: d.Role(o), Version: d.version}
 	asked := o
 	if address, ok := hostAddress(o); ok {
 		asked = address

@@ -16,43 +16,43 @@ import (
 type Document struct {
 	// Version counts the documents that a desk has adopted; whoever adopts one
 	// sets it. A [Match] has it, so that a ticket can keep what it was matched with.
-	Version        uint32         `yaml:"version,omitempty"`
-	Default        string         `yaml:"default"` // the constituency of everything else
-	Constituencies []Constituency `yaml:"constituencies,omitempty"`
-	Entries        []Entry        `yaml:"entries,omitempty"`
+	Version        uint32         `yaml:"version,omitempty" json:"version,omitempty"`
+	Default        string         `yaml:"default" json:"default"` // the constituency of everything else
+	Constituencies []Constituency `yaml:"constituencies,omitempty" json:"constituencies,omitempty"`
+	Entries        []Entry        `yaml:"entries,omitempty" json:"entries,omitempty"`
 }
 
 // Constituency is somebody whom the team serves, or writes to.
 type Constituency struct {
-	Name     string    `yaml:"name"` // as tickets keep it
-	Title    string    `yaml:"title,omitempty"`
-	Code     string    `yaml:"code,omitempty"`     // its key in another system
-	Language string    `yaml:"language,omitempty"` // of its contacts that have none, BCP 47
-	Service  string    `yaml:"service,omitempty"`  // service level
-	Contacts []Contact `yaml:"contacts,omitempty"`
-	Source   string    `yaml:"source,omitempty"` // as in Entry
+	Name     string    `yaml:"name" json:"name"` // as tickets keep it
+	Title    string    `yaml:"title,omitempty" json:"title,omitempty"`
+	Code     string    `yaml:"code,omitempty" json:"code,omitempty"`         // its key in another system
+	Language string    `yaml:"language,omitempty" json:"language,omitempty"` // of its contacts that have none, BCP 47
+	Service  string    `yaml:"service,omitempty" json:"service,omitempty"`   // service level
+	Contacts []Contact `yaml:"contacts,omitempty" json:"contacts,omitempty"`
+	Source   string    `yaml:"source,omitempty" json:"source,omitempty"` // as in Entry
 }
 
 // Contact is a person or desk to tell, in the order of Order, then of the list.
 type Contact struct {
-	Role      string `yaml:"role,omitempty"` // "abuse", "technical"
-	Name      string `yaml:"name,omitempty"`
-	Address   string `yaml:"address,omitempty"` // mail; this or Telephone is there
-	Telephone string `yaml:"telephone,omitempty"`
-	Language  string `yaml:"language,omitempty"`
-	Key       string `yaml:"key,omitempty"` // fingerprint of the OpenPGP key to write with
-	Service   string `yaml:"service,omitempty"`
-	Template  string `yaml:"template,omitempty"` // of the message
-	Order     int    `yaml:"order,omitempty"`
+	Role      string `yaml:"role,omitempty" json:"role,omitempty"` // "abuse", "technical"
+	Name      string `yaml:"name,omitempty" json:"name,omitempty"`
+	Address   string `yaml:"address,omitempty" json:"address,omitempty"` // mail; this or Telephone is there
+	Telephone string `yaml:"telephone,omitempty" json:"telephone,omitempty"`
+	Language  string `yaml:"language,omitempty" json:"language,omitempty"`
+	Key       string `yaml:"key,omitempty" json:"key,omitempty"` // fingerprint of the OpenPGP key to write with
+	Service   string `yaml:"service,omitempty" json:"service,omitempty"`
+	Template  string `yaml:"template,omitempty" json:"template,omitempty"` // of the message
+	Order     int    `yaml:"order,omitempty" json:"order,omitempty"`
 }
 
 // Entry says who answers for a scope.
 type Entry struct {
-	Scope        Scope  `yaml:"scope"`
-	Constituency string `yaml:"constituency,omitempty"`
-	Except       bool   `yaml:"except,omitempty"` // instead of Constituency: the default, whatever is around the scope
-	Label        string `yaml:"label,omitempty"`
-	Source       string `yaml:"source,omitempty"` // the import that it came from; empty: set by hand, which beats what was imported for the same scope
+	Scope        Scope  `yaml:"scope" json:"scope"`
+	Constituency string `yaml:"constituency,omitempty" json:"constituency,omitempty"`
+	Except       bool   `yaml:"except,omitempty" json:"except,omitempty"` // instead of Constituency: the default, whatever is around the scope
+	Label        string `yaml:"label,omitempty" json:"label,omitempty"`
+	Source       string `yaml:"source,omitempty" json:"source,omitempty"` // the import that it came from; empty: set by hand, which beats what was imported for the same scope
 }
 
 // Scope is a network, a domain with all below it, or an autonomous system.

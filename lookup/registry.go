@@ -64,15 +64,15 @@ type Resolver interface {
 
 // DomainMail is what the DNS says on whom to write to about a domain.
 type DomainMail struct {
-	Hosts     []string // mail exchangers, the most preferred first; none with a null MX (RFC 7505)
-	Authority string   // the zone that the SOA record is of: the domain or one above
-	Contact   string   // its mailbox; may be empty
+	Hosts     []string `json:"hosts,omitzero"`     // mail exchangers, the most preferred first; none with a null MX (RFC 7505)
+	Authority string   `json:"authority,omitzero"` // the zone that the SOA record is of: the domain or one above
+	Contact   string   `json:"contact,omitzero"`   // its mailbox; may be empty
 }
 
 // Origin is an announcement of a prefix.
 type Origin struct {
-	AS     uint32
-	Prefix netip.Prefix
+	AS     uint32       `json:"as,omitzero"`
+	Prefix netip.Prefix `json:"prefix,omitzero"`
 }
 
 // Question is what a [Registry] is asked about: one field is set. Questions
@@ -177,35 +177,38 @@ func (q Question) String() string {
 // strangers: adapters take control characters out and limit the length of fields
 // and lists. It belongs to the caller.
 type Registration struct {
-	Server  string    // that answered
-	Fetched time.Time // when; an answer out of the memory keeps it
+	Server  string    `json:"server,omitzero"`  // that answered
+	Fetched time.Time `json:"fetched,omitzero"` // when; an answer out of the memory keeps it
 
-	First, Last  netip.Addr // the range of a network, both included
-	Handle       string     // identifier in the registry
-	Name         string     // of the network, AS or domain
-	Organisation string     // holder
-	Country      string     // two letters, as the registry has it
-	Origins      []uint32   // AS numbers named in it
+	First        netip.Addr `json:"first,omitzero"`        // the range of a network, both included
+	Last         netip.Addr `json:"last,omitzero"`         // the range of a network, both included
+	Handle       string     `json:"handle,omitzero"`       // identifier in the registry
+	Name         string     `json:"name,omitzero"`         // of the network, AS or domain
+	Organisation string     `json:"organisation,omitzero"` // holder
+	Country      string     `json:"country,omitzero"`      // two letters, as the registry has it
+	Origins      []uint32   `json:"origins,omitzero"`      // AS numbers named in it
 
-	Registrar               string // of a domain
-	NameServers             []string
-	Status                  []string
-	Created, Changed, Until time.Time // of the entry; zero where not said or not readable
+	Registrar   string    `json:"registrar,omitzero"` // of a domain
+	NameServers []string  `json:"nameServers,omitzero"`
+	Status      []string  `json:"status,omitzero"`
+	Created     time.Time `json:"created,omitzero"` // of the entry; zero where not said or not readable
+	Changed     time.Time `json:"changed,omitzero"` // of the entry; zero where not said or not readable
+	Until       time.Time `json:"until,omitzero"`   // of the entry; zero where not said or not readable
 
-	Contacts []RegistryContact
-	Hints    []string // mail addresses that only a remark on abuse names: for a person to judge
-	Referral string   // server that should know more, if it was not asked: it is not configured or speaks another protocol
-	Text     string   // the answer for people to read, cut
+	Contacts []RegistryContact `json:"contacts,omitzero"`
+	Hints    []string          `json:"hints,omitzero"`    // mail addresses that only a remark on abuse names: for a person to judge
+	Referral string            `json:"referral,omitzero"` // server that should know more, if it was not asked: it is not configured or speaks another protocol
+	Text     string            `json:"text,omitzero"`     // the answer for people to read, cut
 }
 
 // RegistryContact is somebody whom a registry names.
 type RegistryContact struct {
-	Handle    string
-	Roles     []string // as RFC 9083 10.2.4 calls them: "abuse", "technical", "registrant" ...
-	Name      string
-	Addresses []string // mail, as written
-	Telephone string
-	Language  string // preferred, BCP 47
+	Handle    string   `json:"handle,omitzero"`
+	Roles     []string `json:"roles,omitzero"` // as RFC 9083 10.2.4 calls them: "abuse", "technical", "registrant" ...
+	Name      string   `json:"name,omitzero"`
+	Addresses []string `json:"addresses,omitzero"` // mail, as written
+	Telephone string   `json:"telephone,omitzero"`
+	Language  string   `json:"language,omitzero"` // preferred, BCP 47
 }
 
 // Has says whether the contact has a role.

@@ -2,9 +2,18 @@ package workflow
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/airtight-csirt/airtight/incident"
 )
+
+// TakesConstituency reports whether tickets of a kind may have a constituency: where
+// the policy lists the values of the field [FieldConstituency], one of these.
+func (p *Policy) TakesConstituency(kind incident.Kind, name string) bool {
+	f := p.property(FieldConstituency, kind)
+	return len(f.Values) == 0 || slices.ContainsFunc(f.Choices(), func(v string) bool { return strings.EqualFold(v, name) })
+}
 
 // crosses reports whether two tickets have constituencies that a strict policy keeps
 // apart.

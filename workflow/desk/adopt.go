@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,12 +11,16 @@ import (
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/lookup"
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
 )
 
-// DocumentPolicy is the document that a policy is; see [DocumentTemplate] too.
-const DocumentPolicy = "policy"
+// Kinds of documents; see [DocumentTemplate] too.
+const (
+	DocumentPolicy    = "policy"
+	DocumentDirectory = "directory" // a [lookup.Document] in YAML
+)
 
 // Adoption is a document that a desk has adopted.
 type Adoption struct {
@@ -29,7 +34,7 @@ func (a Adoption) holds(content []byte) bool { return a.Blobs[0] == incident.Dig
 
 // Adopt makes a document one of the desk's: its bytes and number are kept in the
 // history of the desk itself (ticket 0), so that what was in force when can be
-// found out for ever. document is its kind ([DocumentPolicy]), name what it is
+// found out for ever. document is its kind ([DocumentPolicy], [DocumentDirectory]), name what it is
 // called. When the newest of its kind has the same name and bytes, that one is
 // returned and nothing is written. Put the version into [workflow.Policy.Version]
 // before New, so that every record carries it.
@@ -125,6 +130,37 @@ func Adopted(ctx context.Context, store storage.Store, document string, version 
 		return err
 	})
 	return adopted, content, err
+}
+
+// AdoptedDirectory returns a directory that was adopted, with its version in it, so
+// that every answer names it: that of a version, or the newest for version 0.
+// storage.ErrNotFound: there is none. Other errors are those of [lookup.ParseYAML] and
+// the store.
+func AdoptedDirectory(ctx context.Context, store storage.Store, version uint32) (lookup.Document, error) {
+	adopted, content, err := Adopted(ctx, store, DocumentDirectory, version)
+	if err != nil {
+		return lookup.Document{}, err
+	}
+	doc, err := lookup.ParseYAML(bytes.NewReader(content))
+	if err != nil {
+		return lookup.Document{}, fmt.Errorf("desk: version %d of the directory: %w", adopted.Version, err)
+	}
+	doc.Version = adopted.Version
+	return doc, nil
+}
+
+// AdoptDirectory makes a document the desk's directory, as [Adopt] does, once it is
+// sure that [lookup.NewDirectory] takes it; a Version in it does not count.
+func AdoptDirectory(ctx context.Context, store storage.Store, by incident.Actor, name string, doc lookup.Document, config Config) (Adoption, error) {
+	if _, err := lookup.NewDirectory(doc, lookup.Config{}); err != nil {
+		return Adoption{}, err
+	}
+	doc.Version = 0
+	content, err := doc.YAML()
+	if err != nil {
+		return Adoption{}, err
+	}
+	return Adopt(ctx, store, by, DocumentDirectory, name, content, config)
 }
 
 // Adoptions returns all versions of a document that were adopted, oldest first. It

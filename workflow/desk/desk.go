@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/lookup"
 	"github.com/airtight-csirt/airtight/mail"
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
@@ -62,6 +63,23 @@ type Config struct {
 	OwnServer mail.OwnServer
 	Verifier  mail.Verifier
 	Contact   func(address string) bool
+
+	// Directory says which constituency an address, network or name belongs to, and
+	// whom to tell; nil: nobody knows. A report that comes by mail gets the constituency
+	// of what it mentions, where its recipient has none, and keeps it whatever later
+	// versions say: see [AdoptedDirectory]. What a team does otherwise, the functions in
+	// lookup.Config do (AIRT paper, local hooks).
+	Directory *lookup.Directory
+
+	// PublicSuffix is that of [lookup.Extractor]; nil: no bare host names are found in
+	// texts.
+	PublicSuffix func(name string) (suffix string, icann bool)
+
+	// Registries are asked whose an address is that the directory does not know, and
+	// Resolver which addresses a host name has, by [Session.Owner] and what builds on it,
+	// never when mail comes in; nil: nobody is asked.
+	Registries *lookup.Registries
+	Resolver   lookup.Resolver
 
 	// Forms are the team's own forms of exported lists, before those that come
 	// along: see [Desk.Forms].

@@ -121,6 +121,11 @@ func (s *Session) Explain(ctx context.Context, id incident.ID, topic Topic) (*Ex
 			}
 			e.Skipped, e.Hidden = skipped(seen), e.Hidden+hidden
 		}
+		if topic == TopicConstituency {
+			if err := sight.explainMatch(ctx, r, e); err != nil {
+				return err
+			}
+		}
 		if topic == TopicMail {
 			if err := sight.explainMail(ctx, r, e, history); err != nil {
 				return err
@@ -219,6 +224,33 @@ func (s *sight) trace(ctx context.Context, r storage.Reader, e *Explanation, rec
 		record = before[0]
 	}
 	return nil
+}
+
+// explainMatch adds why a ticket that a mail has opened got its constituency: the
+// record of the mail says so, which follows that of the opening.
+func (s *sight) explainMatch(ctx context.Context, r storage.Reader, e *Explanation) error {
+	if len(e.Steps) == 0 {
+		return nil
+	}
+	last := &e.Steps[len(e.Steps)-1]
+	if _, opened := last.Event.(incident.Opened); !opened {
+		return nil
+	}
+	next, err := r.History(ctx, storage.HistoryQuery{
+		Tickets: []incident.ID{last.Record.Ticket}, Versions: []uint64{last.Record.Version + 1}, Types: []string{incident.Message{}.Type()},
+	})
+	if err != nil {
+		return err
+	}
+	seen, hidden, err := s.records(ctx, next)
+	if e.Hidden += hidden; err != nil || len(seen) == 0 {
+		return err
+	}
+	ev, err := incident.Decode(seen[0])
+	if m, ok := ev.(incident.Message); ok {
+		last.Why = matched(m.Content.Why)
+	}
+	return err
 }
 
 // explainMail adds the rows of the outbox, and what kept rules from sending

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/airtight-csirt/airtight/incident"
-	"github.com/airtight-csirt/airtight/lookup"
 	"github.com/airtight-csirt/airtight/mail"
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
@@ -104,6 +103,9 @@ type incoming struct {
 
 	bounce     *mail.Bounce        // nil: it is none
 	deliveries []workflow.Delivery // what it says of a mail of ours
+
+	owner    string // the constituency of what it mentions
+	ownerWhy []string
 }
 
 func (d *Desk) read(ctx context.Context, env mail.Envelope, raw []byte) (*incoming, error) {
@@ -118,6 +120,7 @@ func (d *Desk) read(ctx context.Context, env mail.Envelope, raw []byte) (*incomi
 	in.tagged = cut(d.config.Tag.Find(in.msg.Subject), maxTags)
 	in.entity = d.entity(in, err)
 	in.entity.Layers = in.open.layers()
+	in.owner, in.ownerWhy = d.whose(incident.KindReport, in.entity.Observables)
 	if header.MessageID != "" {
 		in.copyKey = storage.Key{Space: claimCopy, Value: header.MessageID + "\n" + fingerprint(header, raw)}
 	}
@@ -175,9 +178,8 @@ func (d *Desk) entity(in *incoming, limit error) incident.MessageEntity {
 		date := incident.Moment(msg.Date)
 		e.Date = &date
 	}
-	e.Observables = d.observables(msg.Text)
-	if n := len(e.Observables); n > maxObservables {
-		e.Observables = e.Observables[:maxObservables]
+	var n int
+	if e.Observables, n = d.observables(texts(msg)); n > maxObservables {
 		e.Findings = append(e.Findings, fmt.Sprintf("only %d of its %d addresses were taken over", maxObservables, n))
 	}
 	if e.Subject != msg.Subject {
@@ -191,13 +193,6 @@ func (d *Desk) entity(in *incoming, limit error) incident.MessageEntity {
 		e.Findings = append(e.Findings, defect.Where+": "+defect.What)
 	}
 	return e
-}
-
-// observables returns what a text mentions, but for the desk's own mailboxes.
-func (d *Desk) observables(text string) []incident.Observable {
-	return slices.DeleteFunc(lookup.Observables(lookup.Extract(text)), func(o incident.Observable) bool {
-		return o.Kind == incident.MailAddress && d.own(o.Value)
-	})
 }
 
 func cut[T any](list []T, n int) []T { return list[:min(len(list), n)] }
@@ -476,7 +471,7 @@ func flags(in *incoming, verdict mail.Verdict) []string {
 }
 
 // constituency says whose mail opens a report, by the recipients; without an
-// envelope, by those of the header.
+// envelope, by those of the header; and where they do not say, by what it mentions.
 func (d *Desk) constituency(in *incoming) (name string, why []string) {
 	recipients := in.env.To
 	if len(recipients) == 0 {
@@ -494,6 +489,9 @@ func (d *Desk) constituency(in *incoming) (name string, why []string) {
 		default:
 			why = append(why, fmt.Sprintf("It was sent to %s of constituency %s as well.", incident.Clean(address), r.Constituency))
 		}
+	}
+	if name == "" {
+		return in.owner, in.ownerWhy
 	}
 	return name, cut(why, maxFindings)
 }

@@ -40,7 +40,7 @@ func (r *run) embody(ctx context.Context, t incident.Ticket, decision workflow.D
 		if ev.Sent {
 			return r.sent(ctx, t, ev, decision, at)
 		}
-		ev.Content.Observables = r.desk.observables(decision.Text) // somebody has typed it
+		ev.Content.Observables, _ = r.desk.observables(one(decision.Text)) // somebody has typed it
 		if ev.Blobs, err = r.keep(ctx, decision.Text); err != nil {
 			return nil, err
 		}
