@@ -31,6 +31,7 @@ type Draft struct {
 	blobs     map[incident.Digest][]byte
 	bookmarks map[string]Bookmark // as they are now, of those that were changed; Revision 0: removed
 	marked    []bookmarkChange
+	texts     []Text
 	lastID    incident.ID // highest of base and draft; 0: not asked yet
 }
 
@@ -339,6 +340,13 @@ func (d *Draft) RemoveBookmark(ctx context.Context, b Bookmark) error {
 	return nil
 }
 
+// PutText implements [TextKeeper].
+func (d *Draft) PutText(_ context.Context, t Text) error {
+	t.Words = slices.Clone(t.Words)
+	d.texts = append(d.texts, t)
+	return nil
+}
+
 // mark notes a change of a bookmark that is at the Revision which it expects.
 func (d *Draft) mark(ctx context.Context, change bookmarkChange) error {
 	now, err := d.Bookmark(ctx, change.Name)
@@ -366,6 +374,7 @@ type Changes struct {
 	Outgoing []Outgoing
 	Blobs    map[incident.Digest][]byte
 
+	Texts     []Text
 	Bookmarks []Bookmark // as they are now, by name; one with Revision 0 is removed
 }
 
@@ -388,7 +397,7 @@ func (d *Draft) Changes() Changes {
 		c.Outgoing = append(c.Outgoing, o.Outgoing)
 	}
 	slices.SortFunc(c.Outgoing, CompareOutgoing)
-	c.Blobs = d.blobs
+	c.Blobs, c.Texts = d.blobs, d.texts
 	c.Bookmarks = slices.SortedFunc(maps.Values(d.bookmarks), CompareBookmarks)
 	return c
 }
@@ -406,7 +415,7 @@ func (d *Draft) seal(t *drafted) {
 }
 
 // Flush writes all that the draft holds to tx: blobs, then every record in one
-// Append, then claims, outgoing rows and bookmarks. It returns what it wrote. The draft is
+// Append, then claims, outgoing rows, bookmarks and, if tx keeps them, texts. It returns what it wrote. The draft is
 // of no further use. An error is one of tx's; the update must end with it.
 func (d *Draft) Flush(ctx context.Context, tx Tx) (Changes, error) {
 	c := d.Changes()
@@ -444,6 +453,13 @@ func (d *Draft) Flush(ctx context.Context, tx Tx) (Changes, error) {
 			return c, err
 		}
 	}
+	if keeper, ok := tx.(TextKeeper); ok {
+		for _, text := range c.Texts {
+			if err := keeper.PutText(ctx, text); err != nil {
+				return c, err
+			}
+		}
+	}
 	return c, nil
 }
 
@@ -465,4 +481,7 @@ func CloneRecord(r incident.Record) incident.Record {
 	return r
 }
 
-var _ Tx = (*Draft)(nil)
+var (
+	_ Tx         = (*Draft)(nil)
+	_ TextKeeper = (*Draft)(nil)
+)

@@ -27,6 +27,7 @@ type Query struct {
 	Fields         []Field      // each must be met
 	Touches        netip.Prefix // an address inside, a network inside or around it; the zero Prefix: not asked
 	Under          string       // a name, mail domain or URL host that is this domain or below it
+	Keys           []string     // an observable has one of these keys ([incident.Observable.Key])
 	Mail           string       // this mail address is requestor, copy, contact or observable
 	UpdatedSince   time.Time    // at or after; zero: not asked
 	Due            Due          //
@@ -160,7 +161,7 @@ func (q Query) Match(t incident.Ticket) bool {
 		(q.DueBefore.IsZero() || t.Due != nil && t.Due.Before(q.DueBefore)) &&
 		(q.WakeBy.IsZero() || reached(t.NextAlarm(), q.WakeBy)) &&
 		(q.UpdatedSince.IsZero() || !t.Updated.Before(q.UpdatedSince)) &&
-		q.fieldsMatch(t) && q.touchesMatch(t) && q.underMatch(t) && q.mailMatch(t) &&
+		q.fieldsMatch(t) && q.touchesMatch(t) && q.underMatch(t) && q.keysMatch(t) && q.mailMatch(t) &&
 		(q.Scope == nil || q.Scope.Covers(t))
 }
 
@@ -196,6 +197,10 @@ func (q Query) underMatch(t incident.Ticket) bool {
 		name, ok := o.Domain()
 		return ok && incident.Under(name, q.Under)
 	})
+}
+
+func (q Query) keysMatch(t incident.Ticket) bool {
+	return len(q.Keys) == 0 || slices.ContainsFunc(t.Observables, func(o incident.Observable) bool { return slices.Contains(q.Keys, o.Key()) })
 }
 
 func (q Query) mailMatch(t incident.Ticket) bool {

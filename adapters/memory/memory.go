@@ -99,6 +99,11 @@ func (tx *tx) append(ctx context.Context, r incident.Record) error {
 	return err
 }
 
+// PutText implements [storage.TextKeeper].
+func (tx *tx) PutText(ctx context.Context, t storage.Text) error {
+	return tx.Tx.(storage.TextKeeper).PutText(ctx, t)
+}
+
 var (
 	_ storage.Store  = (*Store)(nil)
 	_ storage.Reader = (*tables)(nil)

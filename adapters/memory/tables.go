@@ -26,6 +26,7 @@ type tables struct {
 	outbox    outbox
 	blobs     map[incident.Digest][]byte
 	bookmarks map[string]storage.Bookmark
+	texts     texts
 }
 
 func newTables() *tables {
@@ -38,6 +39,7 @@ func newTables() *tables {
 		outbox:    newOutbox(),
 		blobs:     map[incident.Digest][]byte{},
 		bookmarks: map[string]storage.Bookmark{},
+		texts:     newTexts(),
 	}
 }
 
@@ -58,6 +60,9 @@ func (t *tables) commit(c storage.Changes) {
 	}
 	for digest, content := range c.Blobs {
 		t.blobs[digest] = content
+	}
+	for _, text := range c.Texts {
+		t.texts.put(text)
 	}
 	for _, b := range c.Bookmarks {
 		t.bookmarks[b.Name] = b

@@ -77,7 +77,9 @@ type dialect struct {
 	head       func(column string) string // the beginning of a text, as indexes of side tables have it; nil: they have all of it
 	together   bool                       // statements may be parts of another one (WITH)
 	limitParts bool                       // the parts of a union are cut before they are merged
-	long       bool                       // indexes of lists leave out tickets with long texts, marked by long = 1
+	putText    func(context.Context, *conn, storage.Text) error
+	findWords  func(words []string) clause // a condition on rows of texts
+	long       bool                        // indexes of lists leave out tickets with long texts, marked by long = 1
 
 	connect   func(context.Context, *sql.DB) (*sql.Conn, error)
 	check     func(context.Context, *conn) error                        // ErrSettings; says in conn.place which database this is

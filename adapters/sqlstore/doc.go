@@ -67,7 +67,7 @@
 //	GRANT USAGE ON SCHEMA public TO desk;
 //	GRANT SELECT ON airtight_migrations TO desk;
 //	GRANT SELECT, INSERT ON records, record_contents, claims, blobs TO desk;
-//	GRANT SELECT, INSERT, UPDATE ON tickets, outgoing TO desk;
+//	GRANT SELECT, INSERT, UPDATE ON tickets, outgoing, texts TO desk;
 //	GRANT SELECT, INSERT, DELETE ON ticket_parents, ticket_observables, ticket_names, ticket_fields TO desk;
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON feed_bookmarks TO desk;
 //	GRANT SELECT, UPDATE ON meta TO desk;

@@ -144,7 +144,7 @@ func (r *reader) streams(ctx context.Context, q storage.Query, terms []orderTerm
 
 // listed reports whether nothing but the order narrows a query down.
 func listed(q storage.Query) bool {
-	return len(q.IDs) == 0 && q.Parent == 0 && len(q.Fields) == 0 && !q.Touches.IsValid() && q.Under == "" && q.Mail == "" &&
+	return len(q.IDs) == 0 && q.Parent == 0 && len(q.Fields) == 0 && !q.Touches.IsValid() && q.Under == "" && len(q.Keys) == 0 && q.Mail == "" &&
 		q.DueBefore.IsZero() && q.WakeBy.IsZero() && q.Held != storage.HeldOnly
 }
 

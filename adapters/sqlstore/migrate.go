@@ -127,7 +127,7 @@ func checkMigrations(ctx context.Context, c *conn, steps []migration) (version i
 // ownTables are ours wherever they are.
 func ownTables() []string {
 	return []string{"meta", "records", "record_contents", "tickets", "ticket_parents", "ticket_observables",
-		"ticket_names", "ticket_fields", "claims", "outgoing", "blobs", "feed_bookmarks"}
+		"ticket_names", "ticket_fields", "claims", "outgoing", "blobs", "feed_bookmarks", "texts", "text_words"}
 }
 
 // recognise tells by its tables whose a database is. One that is shared may hold

@@ -68,6 +68,8 @@ func TestDueDatesBecomeAlarms(t *testing.T) {
 				"DROP TABLE feed_bookmarks",
 				"ALTER TABLE outgoing DROP COLUMN reaction",
 				"DROP INDEX outgoing_charged",
+				"DROP TABLE texts",
+				"DROP TABLE IF EXISTS text_words",
 				"ALTER TABLE outgoing DROP COLUMN charge",
 				"DELETE FROM airtight_migrations WHERE version >= 2",
 			} {

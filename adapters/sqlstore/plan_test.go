@@ -63,6 +63,7 @@ func questions(t *testing.T, s *Store) (list []asked) {
 		ask("touches network", true, storage.Query{Touches: netip.MustParsePrefix("192.0.2.0/24")}, "key")
 		ask("touches address", true, storage.Query{Touches: netip.MustParsePrefix("2001:db8::1/128")}, "key")
 		ask("under", true, storage.Query{Under: "h7.example.net"}, "key")
+		ask("keys", true, storage.Query{Keys: []string{incident.PrefixKey(netip.MustParsePrefix("192.0.2.7/32")), "uhttps://example.org/"}}, "key")
 		ask("mail", true, storage.Query{Mail: "r7@example.org"}, "key")
 		ask("field", true, storage.Query{Fields: []storage.Field{{Name: "outcome", Value: "7"}}}, "name", "value")
 		ask("new and unlinked", false, storage.Query{Kinds: kind, Phases: open[:1], Links: storage.Unlinked}, "kind", "phase", "linked")
@@ -98,6 +99,9 @@ func questions(t *testing.T, s *Store) (list []asked) {
 		}
 		return nil
 	}))
+	recent := storage.Query{Kinds: kind, UpdatedSince: then, Order: []storage.Order{{Column: storage.ByUpdated, Descending: true}}, Limit: 50}
+	text, args := sorted(s.dialect, recent, orderOf(recent), texted(s.dialect, []string{"word7", "common"}))
+	list = append(list, asked{name: "text", text: text, args: args, seeks: []string{"words"}, found: true})
 	ask := func(name string, found bool, q storage.HistoryQuery, seeks ...string) {
 		text, args := records(s.dialect, int64(q.After), q)
 		list = append(list, asked{name: name, text: text, args: args, seeks: seeks, found: found})
@@ -110,7 +114,7 @@ func questions(t *testing.T, s *Store) (list []asked) {
 	ask("feed", false, storage.HistoryQuery{After: 100, Limit: 10}, "seq")
 	ask("feed backwards", false, storage.HistoryQuery{After: 100, Descending: true, Limit: 10}, "seq")
 	charged, to := outgoing(s.dialect, storage.OutgoingQuery{Charges: []storage.Charge{storage.ChargeOutside}, To: "bob@example.org", Limit: 10})
-	text, args := count(s.dialect, storage.Query{Kinds: kind, Phases: open})
+	text, args = count(s.dialect, storage.Query{Kinds: kind, Phases: open})
 	return append(list,
 		asked{name: "count", text: text, args: args, seeks: []string{"kind"}},
 		asked{name: "kinds", text: allKinds(s.dialect), seeks: []string{"kind"}},
@@ -185,6 +189,8 @@ func sqlitePlan(t *testing.T, c *sql.Conn, a asked) (plan []node) {
 		step := sqliteStep.FindStringSubmatch(detail)
 		switch {
 		case step == nil, step[2] == "CONSTANT", step[2] == "k", step[2] == "json_each": // no table
+		case strings.Contains(detail, "VIRTUAL TABLE INDEX") && strings.Contains(detail, ":M"): // a MATCH of FTS5
+			scans = append(scans, node{Type: "Index Scan", Index: step[2], Cond: "words"})
 		case step[1] == "SCAN" && step[3] == "" && step[4] == "":
 			scans = append(scans, node{Type: "Seq Scan", Table: step[2]})
 		default:
@@ -274,6 +280,9 @@ func crowd(t *testing.T, s *Store, n int) {
 			return err
 		}
 		for id := range incident.ID(n) {
+			if err := tx.(storage.TextKeeper).PutText(ctx, storage.Text{Ticket: id + 1, Version: 1, Words: []string{"common", fmt.Sprintf("word%d", id)}}); err != nil {
+				return err
+			}
 			if _, err := tx.Claim(ctx, storage.Key{Space: "message-id", Value: fmt.Sprint(id)}, id+1); err != nil {
 				return err
 			}
@@ -333,6 +342,7 @@ const multiply = `
 		SELECT id + 4000 * n, version, hash, vocabulary, kind, status, phase, open, state, owner, constituency, priority, linked, held, created + n, updated + n, due + n, wake + n, subject || n, document
 		FROM tickets, generate_series(1, 4) n;
 	INSERT INTO ticket_observables SELECT key || n, ticket + 4000 * n FROM ticket_observables, generate_series(1, 4) n;
+	INSERT INTO texts (ticket, version, words) SELECT ticket + 4000 * n, version, words || ARRAY['more' || n] FROM texts, generate_series(1, 4) n;
 	INSERT INTO ticket_names SELECT key || n, ticket + 4000 * n FROM ticket_names, generate_series(1, 4) n`
 
 func TestPlansOfSQLite(t *testing.T) {

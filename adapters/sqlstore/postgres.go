@@ -32,6 +32,8 @@ func postgresDialect() *dialect {
 		long:       true,
 		together:   true,
 		limitParts: true,
+		putText:    postgresPutText,
+		findWords:  postgresFindWords,
 		head:       func(column string) string { return fmt.Sprintf("left(%s, %d)", column, postgresHead) },
 		connect:    func(ctx context.Context, db *sql.DB) (*sql.Conn, error) { return db.Conn(ctx) },
 		check:      postgresCheck,

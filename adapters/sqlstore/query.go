@@ -76,8 +76,9 @@ func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), "
 
 // sorted returns the statement for Reader.Find where no index gives the order.
 // The + keeps databases from walking all tickets by id, up to the few that match.
-func sorted(d *dialect, q storage.Query, terms []orderTerm) (string, []any) {
+func sorted(d *dialect, q storage.Query, terms []orderTerm, more ...clause) (string, []any) {
 	w := matching(d, q)
+	w.list = append(w.list, more...)
 	if q.After != nil {
 		w.list = append(w.list, behind(terms))
 	}
@@ -163,6 +164,9 @@ func matching(d *dialect, q storage.Query) *conditions {
 		under := d.between("key", from, strings.TrimSuffix(from, ".")+"/")
 		w.add("id IN (SELECT ticket FROM ticket_names WHERE "+under.text+")", under.args...)
 	}
+	if len(q.Keys) > 0 {
+		keyed(w, d, q.Keys)
+	}
 	if q.Mail != "" {
 		mail := d.is("key", incident.MailKey(q.Mail))
 		w.add("id IN (SELECT ticket FROM ticket_names WHERE "+mail.text+")", mail.args...)
@@ -197,6 +201,17 @@ func touching(w *conditions, d *dialect, q storage.Query) {
 		key = d.head(key) // all of it: these keys are short
 	}
 	w.add("id IN ("+keys+inside.text+" UNION ALL "+keys+key+" IN ("+marks(asked.Bits())+"))", args...)
+}
+
+// keyed asks for an observable with one of some keys.
+func keyed(w *conditions, d *dialect, keys []string) {
+	var either []clause
+	for _, key := range keys {
+		one := d.is("key", key)
+		either = append(either, clause{"SELECT ticket FROM ticket_observables WHERE " + one.text, one.args})
+	}
+	all := join(either, "UNION ALL")
+	w.add("id IN "+all.text, all.args...)
 }
 
 // covering is [storage.Scope.Covers] in SQL.

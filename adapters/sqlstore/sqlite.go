@@ -39,6 +39,8 @@ func sqliteDialect() *dialect {
 		patient:    true,
 		inNumbers:  "IN (SELECT value FROM json_each(?))",
 		brackets:   "[]",
+		putText:    sqlitePutText,
+		findWords:  sqliteFindWords,
 		connect:    sqliteConnect,
 		check:      sqliteCheck,
 		alone:      sqliteInMemory,

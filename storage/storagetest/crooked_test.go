@@ -30,6 +30,9 @@ type lies struct {
 	putBlob     func(next storage.Tx, ctx context.Context, content []byte) (incident.Digest, error)
 	putBookmark func(next storage.Tx, ctx context.Context, b storage.Bookmark) error
 	remove      func(next storage.Tx, ctx context.Context, b storage.Bookmark) error
+
+	findText func(next storage.TextSearcher, ctx context.Context, words []string, q storage.Query) ([]incident.Ticket, error)
+	putText  func(next storage.TextKeeper, ctx context.Context, t storage.Text) error
 }
 
 // crooked is a store that lies.
@@ -124,6 +127,17 @@ func (r crookedReader) Bookmarks(ctx context.Context) ([]storage.Bookmark, error
 	return r.next.Bookmarks(ctx)
 }
 
+func (r crookedReader) FindText(ctx context.Context, words []string, q storage.Query) ([]incident.Ticket, error) {
+	if r.lies.findText != nil {
+		return r.lies.findText(r.next.(storage.TextSearcher), ctx, words, q)
+	}
+	return r.next.(storage.TextSearcher).FindText(ctx, words, q)
+}
+
+func (r crookedReader) CountText(ctx context.Context, words []string, q storage.Query) (int, error) {
+	return r.next.(storage.TextSearcher).CountText(ctx, words, q)
+}
+
 type crookedTx struct {
 	crookedReader
 	next storage.Tx
@@ -176,6 +190,13 @@ func (tx crookedTx) RemoveBookmark(ctx context.Context, b storage.Bookmark) erro
 		return tx.lies.remove(tx.next, ctx, b)
 	}
 	return tx.next.RemoveBookmark(ctx, b)
+}
+
+func (tx crookedTx) PutText(ctx context.Context, t storage.Text) error {
+	if tx.lies.putText != nil {
+		return tx.lies.putText(tx.next.(storage.TextKeeper), ctx, t)
+	}
+	return tx.next.(storage.TextKeeper).PutText(ctx, t)
 }
 
 // each is a Reader every method of which reads in a View of its own: it sees

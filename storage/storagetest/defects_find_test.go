@@ -144,6 +144,27 @@ func queryDefects() []defect {
 			}
 			return found, err
 		}}, "Desk"),
+		lying("the words of a text may stand in several texts", lies{findText: func(next storage.TextSearcher, ctx context.Context, words []string, q storage.Query) ([]incident.Ticket, error) {
+			q.Limit = 0
+			found, err := next.FindText(ctx, words[:1], q)
+			for _, word := range words[1:] {
+				more, err := next.FindText(ctx, []string{word}, q)
+				if err != nil {
+					return nil, err
+				}
+				found = slices.DeleteFunc(found, func(t incident.Ticket) bool {
+					return !slices.ContainsFunc(more, func(other incident.Ticket) bool { return other.ID == t.ID })
+				})
+			}
+			return found, err
+		}}, "Texts"),
+		lying("a text that is put again leaves the old one", lies{putText: func(next storage.TextKeeper, ctx context.Context, t storage.Text) error {
+			t.Version += 1000 * uint64(len(t.Words))
+			return next.PutText(ctx, t)
+		}}, "Texts"),
+		lying("words are searched without the query", lies{findText: func(next storage.TextSearcher, ctx context.Context, words []string, _ storage.Query) ([]incident.Ticket, error) {
+			return next.FindText(ctx, words, storage.Query{})
+		}}, "Texts"),
 		lying("the desk has no history", lies{history: func(next storage.Reader, ctx context.Context, q storage.HistoryQuery) ([]incident.Record, error) {
 			q.Tickets = slices.DeleteFunc(slices.Clone(q.Tickets), func(id incident.ID) bool { return id == incident.Desk })
 			return next.History(ctx, q)

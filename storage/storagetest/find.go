@@ -19,6 +19,7 @@ func findChecks() []Check {
 		{"StringsBytewise", "Strings compare bytewise.", stringsBytewise},
 		{"Count", "Count counts the tickets that Find returns, without After and Limit.", count},
 		{"OddText", "Find returns exactly the tickets for which Query.Match is true, whatever valid UTF-8 without NUL the text is.", oddText},
+		{"Texts", "FindText returns what Find returns, of those tickets that have a text with all words in it, and CountText counts as Count does.", findText},
 		{"Desk", "Find never returns the desk, ticket 0, which has a history like any other ticket.", desk},
 	}
 }

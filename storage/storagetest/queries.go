@@ -263,6 +263,11 @@ func (c *trial) filters(q *storage.Query, t incident.Ticket, all []incident.Tick
 		func() {
 			q.Under = pick(c, append(names(), "EXAMPLE.org.", "example", "sub.example.org", "xample.org")...)
 		},
+		func() {
+			for range 1 + c.rand.IntN(3) {
+				q.Keys = append(q.Keys, c.observable().Key())
+			}
+		},
 		func() { q.Mail = pick(c, append(mailAddresses(), "BOB@example.org", "nobody@example.org")...) },
 		func() { q.UpdatedSince = c.around(t.Updated) },
 		func() { q.Due = pick(c, storage.DueSet, storage.DueUnset) },
