@@ -181,7 +181,7 @@ func foreignTags(p *Policy, c Change, _ Facts, _ any) Verdict {
 		return Verdict{}
 	}
 	subject := c.After.Subject
-	for _, tag := range trackerTags(oneLine(m.Content.Subject)) {
+	for _, tag := range TrackerTags(oneLine(m.Content.Subject)) {
 		name, _, _ := strings.Cut(tag, "#")
 		own := slices.ContainsFunc(p.Tags, func(t string) bool { return strings.EqualFold(strings.TrimSpace(name[1:]), t) })
 		if !own && !strings.Contains(subject, tag) && len(subject)+len(tag) < maxSubject {
@@ -194,9 +194,9 @@ func foreignTags(p *Policy, c Change, _ Facts, _ any) Verdict {
 	return Verdict{Commands: []Command{Edit{Ticket: c.After.ID, Subject: &subject}}, Why: "the correspondent's own number belongs into the subject"}
 }
 
-// trackerTags returns what looks like the mark of a tracker in a subject: a name,
+// TrackerTags returns what looks like the mark of a tracker in a subject: a name,
 // # and digits in brackets.
-func trackerTags(subject string) []string {
+func TrackerTags(subject string) []string {
 	var tags []string
 	for {
 		from := strings.IndexByte(subject, '[')

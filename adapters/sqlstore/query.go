@@ -205,13 +205,16 @@ func touching(w *conditions, d *dialect, q storage.Query) {
 
 // keyed asks for an observable with one of some keys.
 func keyed(w *conditions, d *dialect, keys []string) {
-	var either []clause
-	for _, key := range keys {
-		one := d.is("key", key)
-		either = append(either, clause{"SELECT ticket FROM ticket_observables WHERE " + one.text, one.args})
+	args := make([]any, len(keys))
+	for i, key := range keys {
+		args[i] = key
 	}
-	all := join(either, "UNION ALL")
-	w.add("id IN "+all.text, all.args...)
+	text := "key IN (" + marks(len(keys)) + ")"
+	if d.head != nil {
+		text = d.head("key") + " IN (" + strings.ReplaceAll(marks(len(keys)), "?", d.head("?")) + ") AND " + text
+		args = append(args, args...)
+	}
+	w.add("id IN (SELECT ticket FROM ticket_observables WHERE "+text+")", args...)
 }
 
 // covering is [storage.Scope.Covers] in SQL.

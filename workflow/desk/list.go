@@ -127,40 +127,65 @@ func (s *Session) Children(ctx context.Context, id incident.ID, all bool, after 
 
 // List returns a page of whatever a query describes. The query's own After and
 // Limit do not count.
-func (s *Session) List(ctx context.Context, q storage.Query, after *storage.Cursor) (Page, error) {
-	q.After, q.Limit = after, PageSize+1
-	page := Page{At: s.desk.now(), Rows: []Row{}}
-	err := s.view(ctx, func(ctx context.Context, r storage.Reader) error {
-		q, err := s.within(ctx, r, q)
-		if err != nil {
-			return err
-		}
-		found, err := r.Find(ctx, q)
-		if err != nil {
-			return err
-		}
-		if len(found) > PageSize {
-			found = found[:PageSize]
-			page.Next = storage.CursorAt(found[PageSize-1])
-		}
-		if err := s.sight(r).tickets(ctx, found); err != nil {
-			return err
-		}
-		for _, t := range found {
-			bad, err := defective(ctx, r, slices.Concat(t.Requestors, t.Cc))
-			if err != nil {
-				return err
-			}
-			row := Row{Ticket: t, Overdue: t.Overdue(page.At), AtWork: t.Attending(page.At), Defective: bad}
-			if t.Kind == incident.KindInvestigation {
-				if row.Chasing, err = chasing(ctx, r, t); err != nil {
-					return err
-				}
-			}
-			page.Rows = append(page.Rows, row)
-		}
-		page.Total, err = r.Count(ctx, q)
+func (s *Session) List(ctx context.Context, q storage.Query, after *storage.Cursor) (page Page, err error) {
+	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
+		page, err = s.page(ctx, r, q, nil, after)
 		return err
 	})
 	return page, err
+}
+
+// page returns a page of whatever a query describes; with words, of those tickets
+// that have a text with all of them in it.
+func (s *Session) page(ctx context.Context, r storage.Reader, q storage.Query, words []string, after *storage.Cursor) (Page, error) {
+	page := Page{At: s.desk.now(), Rows: []Row{}}
+	q, err := s.within(ctx, r, q)
+	if err != nil {
+		return page, err
+	}
+	find, count := r.Find, r.Count
+	if len(words) > 0 {
+		searcher, ok := r.(storage.TextSearcher)
+		if !ok {
+			return page, ErrNoTextSearch
+		}
+		find = func(ctx context.Context, q storage.Query) ([]incident.Ticket, error) {
+			return searcher.FindText(ctx, words, q)
+		}
+		count = func(ctx context.Context, q storage.Query) (int, error) { return searcher.CountText(ctx, words, q) }
+	}
+	q.After, q.Limit = after, PageSize+1
+	found, err := find(ctx, q)
+	if err != nil {
+		return page, err
+	}
+	if len(found) > PageSize {
+		found = found[:PageSize]
+		page.Next = storage.CursorAt(found[PageSize-1])
+	}
+	if err := s.sight(r).tickets(ctx, found); err != nil {
+		return page, err
+	}
+	for _, t := range found {
+		row, err := rowOf(ctx, r, t, page.At)
+		if err != nil {
+			return page, err
+		}
+		page.Rows = append(page.Rows, row)
+	}
+	page.Total, err = count(ctx, q)
+	return page, err
+}
+
+// rowOf is the line of a list for a ticket.
+func rowOf(ctx context.Context, r storage.Reader, t incident.Ticket, at time.Time) (Row, error) {
+	bad, err := defective(ctx, r, slices.Concat(t.Requestors, t.Cc))
+	if err != nil {
+		return Row{}, err
+	}
+	row := Row{Ticket: t, Overdue: t.Overdue(at), AtWork: t.Attending(at), Defective: bad}
+	if t.Kind == incident.KindInvestigation {
+		row.Chasing, err = chasing(ctx, r, t)
+	}
+	return row, err
 }
