@@ -23,6 +23,8 @@ type options struct {
 	db, as, tag, mailbox, blobs, sla, rules string
 	templates                               string
 	keys, passphraseFile, mailServer        string
+	directory, resolver, rdap               string
+	whois                                   []string
 	dkim                                    bool
 	also                                    []desk.Recipient
 	team                                    []string
@@ -37,6 +39,7 @@ func defaults(env func(string) string, user string) options {
 		mailbox: cmp.Or(env("AIRTIGHT_MAILBOX"), exampleMailbox),
 		team:    strings.Fields(env("AIRTIGHT_TEAM")), blobs: env("AIRTIGHT_BLOBS"), sla: env("AIRTIGHT_SLA"), rules: env("AIRTIGHT_POLICY"), templates: env("AIRTIGHT_TEMPLATES"),
 		keys: env("AIRTIGHT_KEYS"), mailServer: env("AIRTIGHT_MAIL_SERVER"),
+		directory: env("AIRTIGHT_DIRECTORY"), resolver: env("AIRTIGHT_RESOLVER"), rdap: env("AIRTIGHT_RDAP"), whois: strings.Fields(env("AIRTIGHT_WHOIS")),
 	}
 	for _, s := range strings.Fields(env("AIRTIGHT_ALSO")) {
 		o.also = append(o.also, recipient(s))
@@ -82,6 +85,13 @@ func (o *options) register(flags *flag.FlagSet) {
 	flags.StringVar(&o.templates, "templates", o.templates, "`directory` of templates for mail, which go before those of the same name that come along: NAME.txt, or NAME.de.txt in another language; what desk template adopts goes before both; or AIRTIGHT_TEMPLATES")
 	flags.StringVar(&o.keys, "keys", o.keys, "`directory` with OpenPGP keys that open and seal mail: team/csirt@example.net.asc holds secret ones, contacts/bob@example.org.asc public ones; or AIRTIGHT_KEYS")
 	flags.StringVar(&o.passphraseFile, "passphrase", o.passphraseFile, "`file` whose first line unlocks the secret keys; default: AIRTIGHT_PASSPHRASE says it")
+	flags.StringVar(&o.directory, "directory", o.directory, "`file` that says whose networks and names are, YAML or CSV; default: the one that was adopted last, if any; or AIRTIGHT_DIRECTORY")
+	flags.StringVar(&o.resolver, "resolver", o.resolver, "`address` and port of a resolver to ask for names, like 192.0.2.53:53; default: none is asked; or AIRTIGHT_RESOLVER")
+	flags.StringVar(&o.rdap, "rdap", o.rdap, "`URL` of an RDAP server to ask whose a network or domain is, or a bootstrap file (RFC 9224); default: none is asked; or AIRTIGHT_RDAP")
+	flags.Func("whois", "`name` of a whois server to ask where RDAP does not say, or name=address:port; the first is asked, the others may be referred to; repeatable; or AIRTIGHT_WHOIS, separated by blanks", func(s string) error {
+		o.whois = append(o.whois, s)
+		return nil
+	})
 	flags.StringVar(&o.mailServer, "mail-server", o.mailServer, "`name` that our mail server puts into Authentication-Results, which are believed then; or AIRTIGHT_MAIL_SERVER")
 	flags.BoolVar(&o.dkim, "dkim", o.dkim, "check DKIM signatures where our mail server says nothing of them; asks the DNS")
 	flags.Func("team", "`address` or @domain whose mail counts as ours, repeatable; or AIRTIGHT_TEAM, separated by blanks", func(s string) error {
@@ -132,7 +142,7 @@ func (o *options) again() string {
 	for _, f := range []struct{ name, value, standard string }{
 		{"db", db, standard.db}, {"blobs", o.blobs, standard.blobs}, {"sla", o.sla, standard.sla}, {"policy", o.rules, standard.rules}, {"templates", o.templates, ""},
 		{"tag", o.tag, standard.tag}, {"mailbox", o.mailbox, standard.mailbox}, {"keys", o.keys, ""}, {"passphrase", o.passphraseFile, ""},
-		{"mail-server", o.mailServer, ""},
+		{"mail-server", o.mailServer, ""}, {"directory", o.directory, ""}, {"resolver", o.resolver, ""}, {"rdap", o.rdap, ""},
 	} {
 		if f.value != f.standard {
 			add(f.name, f.value)
@@ -143,6 +153,9 @@ func (o *options) again() string {
 	}
 	for _, member := range o.team {
 		add("team", member)
+	}
+	for _, server := range o.whois {
+		add("whois", server)
 	}
 	if o.dkim {
 		flags = append(flags, "--dkim")

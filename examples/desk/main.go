@@ -111,6 +111,7 @@ func subcommands() []subcommand {
 		},
 		changes(),
 		operations(),
+		lookups(),
 		[]subcommand{
 			{"sla", "explain ID | report | recompute | example", "service agreements: when a ticket is due and why, figures of a period, new terms", 1, 2, agreement},
 			{"policy", "lint POLICY | graph POLICY | diff POLICY POLICY | adopt POLICY | show [NAME]", "policies: find what is wrong with one, draw its lifecycles, compare two, work by one from now on, print one; a policy is a file, or janet, rtir, airt", 1, 3, policies},
@@ -208,7 +209,7 @@ func sentence(err error) string {
 	}
 	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
 	text := strings.ReplaceAll(strings.Join(lines, "; "), "\t", "")
-	for _, pkg := range []string{"workflow: ", "desk: ", "incident: ", "sqlstore: ", "storage: ", "mail: ", "sla: ", "pgp: ", "export: ", "exportdir: "} {
+	for _, pkg := range []string{"workflow: ", "desk: ", "incident: ", "sqlstore: ", "storage: ", "mail: ", "sla: ", "lookup: ", "pgp: ", "export: ", "exportdir: "} {
 		text = strings.TrimPrefix(text, pkg)
 	}
 	return printable(text)

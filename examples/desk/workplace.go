@@ -100,6 +100,10 @@ func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
 		w.Close()
 		return nil, err
 	}
+	if err := c.lookups(ctx, w.store, &config); err != nil {
+		w.Close()
+		return nil, err
+	}
 	if err := c.protect(&config); err != nil {
 		w.Close()
 		return nil, err
