@@ -79,6 +79,7 @@ type dialect struct {
 	limitParts bool                       // the parts of a union are cut before they are merged
 	putText    func(context.Context, *conn, storage.Text) error
 	findWords  func(words []string) clause // a condition on rows of texts
+	unindexed  string                      // before a column: no index of it is used
 	long       bool                        // indexes of lists leave out tickets with long texts, marked by long = 1
 
 	connect   func(context.Context, *sql.DB) (*sql.Conn, error)

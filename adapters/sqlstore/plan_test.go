@@ -30,6 +30,7 @@ type asked struct {
 	text  string
 	args  []any
 	seeks []string // columns that an index is asked for
+	byID  bool     // tickets are fetched one by one, and none is passed over
 	found bool     // what was found may be sorted: the index gives another order
 	views bool     // asked in views only
 }
@@ -52,7 +53,7 @@ func questions(t *testing.T, s *Store) (list []asked) {
 			q.Limit = 50
 			text, args, err := r.find(ctx, q)
 			require.NoError(t, err)
-			list = append(list, asked{name, text, args, seeks, found, !found})
+			list = append(list, asked{name: name, text: text, args: args, seeks: seeks, found: found, views: !found})
 		}
 		ask("ids", true, storage.Query{IDs: []incident.ID{1, 2, 3}}, "id")
 		ask("open children", true, storage.Query{Parent: 7, Phases: open}, "parent")
@@ -99,9 +100,23 @@ func questions(t *testing.T, s *Store) (list []asked) {
 		}
 		return nil
 	}))
+	require.NoError(t, s.View(ctx, func(ctx context.Context, got storage.Reader) error {
+		for name, q := range map[string]storage.Query{
+			"address": {Touches: netip.MustParsePrefix("192.0.2.7/32")}, "network": {Touches: netip.MustParsePrefix("192.0.2.0/26")},
+			"host": {Under: "h7.example.net"}, "mail": {Mail: "r7@example.org"}, "URL": {Keys: []string{"uhttps://example.org/"}},
+		} {
+			q.Kinds, q.UpdatedSince, q.Order, q.Limit = kind, then, []storage.Order{{Column: storage.ByUpdated, Descending: true}}, 51
+			text, args, err := got.(*reader).find(ctx, q)
+			require.NoError(t, err)
+			list = append(list, asked{name: "mentions by " + name, text: text, args: args, seeks: []string{"key"}, found: true, byID: true})
+			text, args = count(s.dialect, q)
+			list = append(list, asked{name: "how many mentions by " + name, text: text, args: args, seeks: []string{"key"}, found: true, byID: true})
+		}
+		return nil
+	}))
 	recent := storage.Query{Kinds: kind, UpdatedSince: then, Order: []storage.Order{{Column: storage.ByUpdated, Descending: true}}, Limit: 50}
 	text, args := sorted(s.dialect, recent, orderOf(recent), texted(s.dialect, []string{"word7", "common"}))
-	list = append(list, asked{name: "text", text: text, args: args, seeks: []string{"words"}, found: true})
+	list = append(list, asked{name: "text", text: text, args: args, seeks: []string{"words"}, found: true, byID: true})
 	ask := func(name string, found bool, q storage.HistoryQuery, seeks ...string) {
 		text, args := records(s.dialect, int64(q.After), q)
 		list = append(list, asked{name: name, text: text, args: args, seeks: seeks, found: found})
@@ -155,6 +170,9 @@ func (a asked) judge(plan []node) (faults, indexes []string) {
 				faults = append(faults, "sorts what "+n.Index+" gives")
 			}
 			seeks, indexes = append(seeks, n.Cond), append(indexes, n.Index)
+			if a.byID && strings.HasPrefix(n.Index, "tickets_") && n.Index != "tickets_pkey" {
+				faults = append(faults, "walks "+n.Index)
+			}
 		}
 		for _, p := range n.Plans {
 			walk(p, sorted)

@@ -77,8 +77,7 @@ func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), "
 // sorted returns the statement for Reader.Find where no index gives the order.
 // The + keeps databases from walking all tickets by id, up to the few that match.
 func sorted(d *dialect, q storage.Query, terms []orderTerm, more ...clause) (string, []any) {
-	w := matching(d, q)
-	w.list = append(w.list, more...)
+	w := matching(d, q, more...)
 	if q.After != nil {
 		w.list = append(w.list, behind(terms))
 	}
@@ -108,48 +107,56 @@ func count(d *dialect, q storage.Query) (string, []any) {
 }
 
 // matching is [storage.Query.Match] in SQL.
-func matching(d *dialect, q storage.Query) *conditions {
-	w := &conditions{}
+//
+// What a query mentions is rare: with found, or where the query asks for that itself,
+// tickets are to be fetched by their ids, and all other columns are for passing over
+// some of them.
+func matching(d *dialect, q storage.Query, found ...clause) *conditions {
+	w := &conditions{list: slices.Clone(found)}
+	plus := ""
+	if len(found) > 0 || q.Touches.IsValid() || q.Under != "" || q.Mail != "" || len(q.Keys) > 0 {
+		plus = d.unindexed
+	}
 	w.add("id <> 0") // not the desk itself; as a range it would tempt the planner
 	amongNumbers(w, d, "id", q.IDs)
-	among(w, "kind", q.Kinds)
-	among(w, "status", q.Statuses)
-	among(w, "phase", q.Phases)
-	among(w, "state", q.States)
-	among(w, "owner", q.Owners)
-	among(w, "constituency", q.Constituencies)
+	among(w, plus+"kind", q.Kinds)
+	among(w, plus+"status", q.Statuses)
+	among(w, plus+"phase", q.Phases)
+	among(w, plus+"state", q.States)
+	among(w, plus+"owner", q.Owners)
+	among(w, plus+"constituency", q.Constituencies)
 	if q.Parent != 0 {
 		w.add("id IN (SELECT ticket FROM ticket_parents WHERE parent = ?)", int64(q.Parent))
 	}
 	switch q.Links {
 	case storage.LinksAny:
 	case storage.Linked:
-		w.add("linked = 1")
+		w.add(plus + "linked = 1")
 	default:
-		w.add("linked = 0")
+		w.add(plus + "linked = 0")
 	}
 	switch q.Held {
 	case storage.HeldAny:
 	case storage.HeldOnly:
-		w.add("held = 1")
+		w.add(plus + "held = 1")
 	default:
-		w.add("held = 0")
+		w.add(plus + "held = 0")
 	}
 	switch q.Due {
 	case storage.DueAny:
 	case storage.DueSet:
-		w.add("due IS NOT NULL")
+		w.add(plus + "due IS NOT NULL")
 	default:
-		w.add("due IS NULL")
+		w.add(plus + "due IS NULL")
 	}
 	if !q.DueBefore.IsZero() {
-		w.add("due < ?", microsUp(q.DueBefore))
+		w.add(plus+"due < ?", microsUp(q.DueBefore))
 	}
 	if !q.WakeBy.IsZero() {
-		w.add("wake <= ?", micros(q.WakeBy))
+		w.add(plus+"wake <= ?", micros(q.WakeBy))
 	}
 	if !q.UpdatedSince.IsZero() {
-		w.add("updated >= ?", microsUp(q.UpdatedSince))
+		w.add(plus+"updated >= ?", microsUp(q.UpdatedSince))
 	}
 	for _, f := range q.Fields {
 		field := join([]clause{d.is("name", f.Name), d.is("value", f.Value)}, "AND")
@@ -172,7 +179,7 @@ func matching(d *dialect, q storage.Query) *conditions {
 		w.add("id IN (SELECT ticket FROM ticket_names WHERE "+mail.text+")", mail.args...)
 	}
 	if q.Scope != nil {
-		covering(w, *q.Scope)
+		covering(w, plus, *q.Scope)
 	}
 	return w
 }
@@ -218,15 +225,15 @@ func keyed(w *conditions, d *dialect, keys []string) {
 }
 
 // covering is [storage.Scope.Covers] in SQL.
-func covering(w *conditions, scope storage.Scope) {
+func covering(w *conditions, plus string, scope storage.Scope) {
 	var grants []clause
 	for _, g := range scope.Grants {
 		one := &conditions{}
 		one.add("TRUE")
-		among(one, "kind", g.Kinds)
-		among(one, "constituency", g.Constituencies)
+		among(one, plus+"kind", g.Kinds)
+		among(one, plus+"constituency", g.Constituencies)
 		if g.Owner != "" {
-			one.add("owner = ?", string(g.Owner))
+			one.add(plus+"owner = ?", string(g.Owner))
 		}
 		grants = append(grants, join(one.list, "AND"))
 	}

@@ -39,6 +39,7 @@ func sqliteDialect() *dialect {
 		patient:    true,
 		inNumbers:  "IN (SELECT value FROM json_each(?))",
 		brackets:   "[]",
+		unindexed:  "+",
 		putText:    sqlitePutText,
 		findWords:  sqliteFindWords,
 		connect:    sqliteConnect,

@@ -40,8 +40,7 @@ func (r *reader) CountText(ctx context.Context, words []string, q storage.Query)
 	if err := r.usable(ctx); err != nil || len(words) == 0 {
 		return 0, err
 	}
-	w := matching(r.c.dialect, q)
-	w.list = append(w.list, texted(r.c.dialect, words))
+	w := matching(r.c.dialect, q, texted(r.c.dialect, words))
 	where := join(w.list, "AND")
 	err = r.c.each(ctx, "SELECT count(*) FROM tickets WHERE "+where.text, where.args, func(rows *sql.Rows) error { return rows.Scan(&n) })
 	return n, err

@@ -15,7 +15,7 @@ import (
 // settings of the connection, a copy of the same database with all its indexes
 // and without its triggers, one transaction for each mail, one prepared INSERT
 // for each row. It knows the rows before it starts, so that it parses, decides,
-// hashes and looks up nothing.
+// hashes and looks up nothing. The words that are kept for searches are left out.
 
 // bareTable is a table that a new report is written to. from selects, for a
 // range of tickets, the ticket of each row and then its columns.

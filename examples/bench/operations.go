@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/workflow"
@@ -51,6 +54,20 @@ func operations() []operation {
 			}
 		})},
 		{name: "resolve-with-20", share: 10, prepare: resolving},
+		{name: "find-address", share: 1, prepare: finding(func(t incident.Ticket) desk.Lookup { return desk.Lookup{Observable: victim(t)} })},
+		{name: "find-network", share: 1, prepare: finding(func(t incident.Ticket) desk.Lookup {
+			p, _ := victim(t).Network()
+			return desk.Lookup{Observable: incident.PrefixOf(netip.PrefixFrom(p.Addr(), 48).Masked(), "")}
+		})},
+		{name: "find-host", share: 1, prepare: finding(func(t incident.Ticket) desk.Lookup {
+			name, _ := page(t).Domain()
+			_, above, _ := strings.Cut(name, ".")
+			return desk.Lookup{Observable: incident.Observable{Kind: incident.Host, Value: above}}
+		})},
+		{name: "find-text", share: 1, prepare: finding(func(t incident.Ticket) desk.Lookup {
+			name, _ := page(t).Domain()
+			return desk.Lookup{Text: "attacked " + name}
+		})},
 	}
 }
 
@@ -114,6 +131,50 @@ func resolving(ctx context.Context, w *world, n int) ([]step, error) {
 		return nil
 	})
 	return steps, err
+}
+
+// finding looks up what a report mentions, and each as rarely as networks and
+// customers have it.
+func finding(of func(incident.Ticket) desk.Lookup) func(context.Context, *world, int) ([]step, error) {
+	return func(ctx context.Context, w *world, n int) ([]step, error) {
+		var steps []step
+		for range n {
+			t, err := w.session.Ticket(ctx, w.reports[w.letters.random.IntN(len(w.reports))].id)
+			if err != nil {
+				return nil, err
+			}
+			l := of(t)
+			steps = append(steps, func(ctx context.Context) error {
+				found, err := w.session.Mentions(ctx, l)
+				if err == nil && found.Circles[0].Total == 0 {
+					err = fmt.Errorf("ticket %s is not found by %v", t.ID, l)
+				}
+				return err
+			})
+		}
+		return steps, nil
+	}
+}
+
+// victim is the address of IPv6 in a report.
+func victim(t incident.Ticket) incident.Observable {
+	return the(t, func(o incident.Observable) bool {
+		p, ok := o.Network()
+		return ok && p.Addr().Is6()
+	})
+}
+
+// page is the URL in a report.
+func page(t incident.Ticket) incident.Observable {
+	return the(t, func(o incident.Observable) bool { return o.Kind == incident.URL })
+}
+
+func the(t incident.Ticket, is func(incident.Observable) bool) incident.Observable {
+	i := slices.IndexFunc(t.Observables, is)
+	if i < 0 {
+		return incident.Observable{}
+	}
+	return t.Observables[i]
 }
 
 // chosen returns the operations with these names, in their order.

@@ -46,7 +46,7 @@ type Mentions struct {
 	Since   *time.Time `json:"since,omitempty"`
 	Circles []Circle   `json:"circles"` // the narrowest first; one, unless it was to be widened
 
-	// Neighbours are the open incidents of the same organisation: of the constituency
+	// Neighbours are the open incidents of the same organisation, the newest first: of the constituency
 	// that the directory gives to what was asked; where it knows none, of those that the
 	// tickets of the narrowest circle have which is not empty.
 	Constituencies []string `json:"constituencies,omitempty"`
@@ -153,7 +153,7 @@ func (s *Session) neighbours(ctx context.Context, r storage.Reader, l Lookup, m 
 	}
 	page, err := s.page(ctx, r, storage.Query{
 		Kinds: []incident.Kind{incident.KindIncident}, Phases: notInactive(), Constituencies: m.Constituencies,
-		Order: []storage.Order{{Column: storage.ByUpdated, Descending: true}},
+		Order: []storage.Order{{Column: storage.ByConstituency, Descending: true}}, // which has an index for it, and then by number
 	}, nil, nil)
 	m.Neighbours = page
 	return err
