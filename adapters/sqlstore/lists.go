@@ -24,6 +24,10 @@ const maxStreams = 100
 // not for an order that begins with the kind.
 func (r *reader) find(ctx context.Context, q storage.Query) (string, []any, error) {
 	terms := orderOf(q)
+	if len(q.Keys) == 1 && q.Limit > 0 && len(terms) == 1 {
+		text, args := newest(r.c.dialect, q, terms)
+		return text, args, nil
+	}
 	streams, err := r.streams(ctx, q, terms)
 	if err != nil {
 		return "", nil, err

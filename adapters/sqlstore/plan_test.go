@@ -65,6 +65,7 @@ func questions(t *testing.T, s *Store) (list []asked) {
 		ask("touches address", true, storage.Query{Touches: netip.MustParsePrefix("2001:db8::1/128")}, "key")
 		ask("under", true, storage.Query{Under: "h7.example.net"}, "key")
 		ask("keys", true, storage.Query{Keys: []string{incident.PrefixKey(netip.MustParsePrefix("192.0.2.7/32")), "uhttps://example.org/"}}, "key")
+		ask("newest with a key", false, storage.Query{Keys: []string{incident.PrefixKey(netip.MustParsePrefix("192.0.2.7/32"))}, Order: []storage.Order{{Column: storage.ByID, Descending: true}}}, "key")
 		ask("mail", true, storage.Query{Mail: "r7@example.org"}, "key")
 		ask("field", true, storage.Query{Fields: []storage.Field{{Name: "outcome", Value: "7"}}}, "name", "value")
 		ask("new and unlinked", false, storage.Query{Kinds: kind, Phases: open[:1], Links: storage.Unlinked}, "kind", "phase", "linked")

@@ -91,6 +91,21 @@ func sorted(d *dialect, q storage.Query, terms []orderTerm, more ...clause) (str
 		append(where.args, q.Limit)
 }
 
+// newest returns the statement for Reader.Find that wants so many tickets with one key
+// by number: however many have it, they are read in the order of the index, up to the
+// last that is wanted.
+func newest(d *dialect, q storage.Query, terms []orderTerm) (string, []any) {
+	key := d.is("key", q.Keys[0])
+	q.Keys = nil
+	w := matching(d, q, key)
+	terms[0].column = "ticket"
+	if q.After != nil {
+		w.list = append(w.list, behind(terms))
+	}
+	where := join(w.list, "AND")
+	return "SELECT document FROM ticket_observables CROSS JOIN tickets WHERE id = ticket AND " + where.text + orderBy(terms) + " LIMIT ?", append(where.args, q.Limit)
+}
+
 // count returns the statement for Reader.Count.
 func count(d *dialect, q storage.Query) (string, []any) {
 	w := matching(d, q)

@@ -26,6 +26,7 @@ func lookups() []subcommand {
 		{"incident", "ADDRESS|HOST...", "open an incident for each of them: with the contacts of whose it is, as the directory or a registry says; --preview says to whom it would go, and why", 0, -1, incidents},
 		{"investigate", "INCIDENT [ADDRESS|HOST...]", "ask whose each of them is, in an investigation of its own, or whom --to names", 1, -1, investigate},
 		{"block", "INCIDENT ADDRESS...", "ask for a block of each of them", 1, -1, block},
+		{"reindex", "", "let searches by words find what an earlier version of this program has stored; may be done at any time, and again", 0, 0, reindex},
 		{"directory", "check [FILE] | diff [FILE] FILE | adopt FILE | import FILE | set SCOPE CONSTITUENCY | remove SCOPE | show", "say whose networks, names and AS numbers are: find what is wrong, compare, change; a file is .yaml or .csv", 1, 3, directories},
 	}
 }
@@ -228,6 +229,27 @@ func extract(c *call, flags *flag.FlagSet) action {
 			}
 		}
 		return nil
+	}
+}
+
+func reindex(c *call, _ *flag.FlagSet) action {
+	return func(ctx context.Context, _ []string) error {
+		w, err := c.open(ctx, setting{})
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		var last uint64
+		for more := true; more; {
+			if last, more, err = w.desk.KeepWords(ctx, last); err != nil {
+				return err
+			}
+		}
+		if c.json {
+			return c.printJSON(map[string]uint64{"records": last})
+		}
+		_, err = fmt.Fprintf(c.stdout, "%d records can be found by their words\n", last)
+		return err
 	}
 }
 

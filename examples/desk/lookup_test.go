@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -136,6 +137,18 @@ func TestLookup(t *testing.T) {
 	b.decode(&found, "lookup", "198.18.0.1", "--ask", "--kind", "report", "--days", "0")
 	require.Equal(t, "ISP-NET", found.Owner.Registration.Name)
 	require.Len(t, found.Circles[0].Lists, 1)
+}
+
+func TestReindex(t *testing.T) {
+	b := newWork(t)
+	db, err := sql.Open("sqlite", "file:"+b.db)
+	require.NoError(t, err)
+	defer db.Close()
+	_, err = db.Exec("DELETE FROM texts")
+	require.NoError(t, err)
+	require.Contains(t, b.ok("lookup", "please"), "please: no tickets")
+	require.Equal(t, "6 records can be found by their words\n", b.ok("reindex"))
+	require.Contains(t, b.ok("lookup", "please"), "please, investigation: 1 of 1 tickets")
 }
 
 func TestExtract(t *testing.T) {

@@ -327,7 +327,8 @@ func (r *run) event(ctx context.Context, before incident.Ticket, id incident.ID,
 	if before.Version == 0 {
 		ch.Before = incident.Ticket{}
 	}
-	if err := r.keepWords(ctx, ch, decision.Text); err != nil {
+	record.Version = after.Version
+	if err := r.keepWords(ctx, record, ev, decision.Text); err != nil {
 		return workflow.Change{}, err
 	}
 	if err := r.awaken(ctx, ch, rows); err != nil {

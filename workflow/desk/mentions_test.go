@@ -136,6 +136,42 @@ func TestOpenedTextIsNotKept(t *testing.T) {
 	require.Equal(t, kinds{incident.KindReport: {id}}, w.mentions(desk.Lookup{Observable: observable(t, "192.0.2.7")})["192.0.2.7"])
 }
 
+// A store that was filled without words gets them afterwards, and the same.
+func TestKeepWords(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, store storage.Store) {
+		w := newWorldOn(t, wordless{store}, withCampus(t))
+		report := w.raw("bob@example.com", "From: bob@example.com\r\nSubject: Trouble [Other #12]\r\n\r\nsays zebra\r\n").Ticket
+		w.do(workflow.Comment{Ticket: report, Text: "a giraffe"}, workflow.Reply{Ticket: report, Text: "no okapi"}, workflow.Edit{Ticket: report, Subject: pointer("Hippo")})
+		words := []string{"trouble", "12", "zebra", "giraffe", "okapi", "hippo"}
+		_, err := w.alice.Mentions(ctx, desk.Lookup{Text: "zebra"})
+		require.ErrorIs(t, err, desk.ErrNoTextSearch)
+		_, _, err = w.desk.KeepWords(ctx, 0)
+		require.ErrorIs(t, err, desk.ErrNoTextSearch)
+		w = newWorldOn(t, store, withCampus(t))
+		for _, word := range words {
+			require.Equal(t, kinds{}, w.mentions(desk.Lookup{Text: word})[word])
+		}
+		for after, more := uint64(0), true; more; {
+			after, more, err = w.desk.KeepWords(ctx, after)
+			require.NoError(t, err)
+		}
+		for _, word := range words {
+			require.Equal(t, kinds{incident.KindReport: {report}}, w.mentions(desk.Lookup{Text: word})[word], word)
+		}
+	})
+}
+
+// wordless is a store without words.
+type wordless struct{ storage.Store }
+
+func (s wordless) View(ctx context.Context, fn func(context.Context, storage.Reader) error) error {
+	return s.Store.View(ctx, func(ctx context.Context, r storage.Reader) error { return fn(ctx, struct{ storage.Reader }{r}) })
+}
+
+func (s wordless) Update(ctx context.Context, fn func(context.Context, storage.Tx) error) error {
+	return s.Store.Update(ctx, func(ctx context.Context, tx storage.Tx) error { return fn(ctx, struct{ storage.Tx }{tx}) })
+}
+
 func suggested(list []desk.Suggestion) (open, hints []incident.ID) {
 	for _, s := range list {
 		if s.Hint {

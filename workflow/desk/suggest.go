@@ -28,11 +28,12 @@ type Suggestion struct {
 // Bounds on what one Suggest looks at, whatever the ticket and the store hold.
 const (
 	maxSuggestions   = 20
-	suggestKeys      = 50  // observables of the ticket
-	suggestNetworks  = 10  // networks around its addresses
+	suggestKeys      = 20  // observables of the ticket: addresses first, then names
+	suggestNewest    = 100 // tickets that mention one of them, the newest
+	suggestNetworks  = 50  // observables whose networks are looked at
 	suggestTags      = 5   // numbers of others
-	suggestFound     = 50  // tickets that each question finds
-	suggestRecent    = 200 // open incidents whose subjects are compared, by the latest update
+	suggestFound     = 50  // tickets that each question for one of them finds
+	suggestRecent    = 200 // open incidents: those updated last for subjects, the newest of the constituency for networks
 	suggestHintDays  = 30  // since the last update of a closed incident
 	leastSuggestion  = 10  // points
 	similarSubject   = 0.5 // of the words of both
@@ -52,8 +53,8 @@ const (
 // in the same network (/24, /64) and the same constituency; a subject with the same
 // words. Incidents that the ticket belongs to already are left out.
 //
-// It asks the store some twenty questions, each for at most 200 tickets, and only for
-// what the actor may see.
+// It asks the store some forty questions at most, each for at most 200 tickets, and only
+// for what the actor may see: of what many tickets mention, the newest hundred count.
 func (s *Session) Suggest(ctx context.Context, id incident.ID) (list []Suggestion, err error) {
 	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
 		t, err := s.ticket(ctx, r, id)
@@ -173,86 +174,101 @@ func (g *guess) byTags(ctx context.Context) error {
 	return nil
 }
 
-// byKeys looks for the same observables.
+// byKeys looks for the same observables: what says most first, each among the newest
+// tickets that mention it.
 func (g *guess) byKeys(ctx context.Context) error {
-	keys := map[string]incident.Observable{}
-	var list []string
-	for _, o := range g.about.Observables {
-		if len(list) < suggestKeys {
-			keys[o.Key()] = o
-			list = append(list, o.Key())
+	ours := slices.Clone(g.about.Observables)
+	slices.SortStableFunc(ours, func(a, b incident.Observable) int { return rank(a) - rank(b) })
+	tickets, same := map[incident.ID]incident.Ticket{}, map[incident.ID][]incident.Observable{}
+	var order []incident.ID // of incidents, in the order in which they were found
+	note := func(id incident.ID, o incident.Observable) {
+		if len(same[id]) == 0 {
+			order = append(order, id)
+		}
+		if !slices.ContainsFunc(same[id], o.Same) {
+			same[id] = append(same[id], o)
 		}
 	}
-	if len(list) == 0 {
-		return nil
-	}
-	found, evidence, err := g.incidents(ctx, storage.Query{Keys: list})
-	if err != nil {
-		return err
-	}
-	for _, t := range found {
-		var same []incident.Observable
-		for _, e := range evidence[t.ID] {
-			for _, o := range e.Observables {
-				if ours, ok := keys[o.Key()]; ok && !slices.ContainsFunc(same, ours.Same) {
-					same = append(same, ours)
-				}
-			}
-		}
-		if len(same) == 0 {
-			continue
-		}
-		slices.SortStableFunc(same, func(a, b incident.Observable) int { return rank(a) - rank(b) })
-		points := pointsForKey
-		if rank(same[0]) > 1 && same[0].Kind != incident.Hash {
-			points = pointsForMail // a mail address or CVE id stands in many incidents
-		}
-		var names []string
-		for _, o := range cut(same, 3) {
-			names = append(names, incident.Clean(o.Value))
-		}
-		text := fmt.Sprintf("Both mention %s.", strings.Join(names, ", "))
-		if len(same) > 3 {
-			text = fmt.Sprintf("Both mention %s and %d more.", strings.Join(names, ", "), len(same)-3)
-		}
-		g.give(t, points+pointsForAnother*(len(same)-1), text)
-	}
-	return nil
-}
-
-// byNetworks looks around the addresses, within the constituency.
-func (g *guess) byNetworks(ctx context.Context) error {
-	if g.about.Constituency == "" {
-		return nil
-	}
-	var around []netip.Prefix
-	for _, o := range g.about.Observables {
-		p, ok := o.Network()
-		if !ok {
-			continue
-		}
-		bits := widths6[0]
-		if p.Addr().Is4() {
-			bits = widths4[0]
-		}
-		p = netip.PrefixFrom(p.Addr(), min(bits, p.Bits())).Masked()
-		if !slices.Contains(around, p) && len(around) < suggestNetworks {
-			around = append(around, p)
-		}
-	}
-	seen := map[incident.ID]bool{}
-	for _, p := range around {
-		found, err := g.ask(ctx, storage.Query{
-			Kinds: []incident.Kind{incident.KindIncident}, Phases: notInactive(), Touches: p, Constituencies: []string{g.about.Constituency},
+	for _, o := range cut(ours, suggestKeys) {
+		found, err := g.r.Find(ctx, storage.Query{
+			Keys: []string{o.Key()}, Scope: g.s.scope, Order: []storage.Order{{Column: storage.ByID, Descending: true}}, Limit: suggestNewest,
 		})
 		if err != nil {
 			return err
 		}
 		for _, t := range found {
-			if !seen[t.ID] {
-				seen[t.ID] = true
-				g.give(t, pointsForNetwork, fmt.Sprintf("It is of %s too, and has to do with %s.", g.about.Constituency, p))
+			if t.Kind == incident.KindIncident {
+				tickets[t.ID] = t
+				note(t.ID, o)
+			} else if t.ID != g.about.ID {
+				for _, id := range t.Parents {
+					note(id, o)
+				}
 			}
+		}
+	}
+	missing := slices.DeleteFunc(slices.Clone(order), func(id incident.ID) bool { _, known := tickets[id]; return known })
+	for part := range slices.Chunk(missing, recomputePage) {
+		found, err := g.r.Find(ctx, storage.Query{IDs: part, Scope: g.s.scope})
+		if err != nil {
+			return err
+		}
+		for _, t := range found {
+			tickets[t.ID] = t
+		}
+	}
+	for _, id := range order {
+		if t, seen := tickets[id]; seen {
+			g.mentioning(t, same[id])
+		}
+	}
+	return nil
+}
+
+// mentioning gives an incident points for observables that it or its children have.
+func (g *guess) mentioning(t incident.Ticket, same []incident.Observable) {
+	points := pointsForKey
+	if rank(same[0]) > 1 && same[0].Kind != incident.Hash {
+		points = pointsForMail // a mail address or CVE id stands in many incidents
+	}
+	var names []string
+	for _, o := range cut(same, 3) {
+		names = append(names, incident.Clean(o.Value))
+	}
+	text := fmt.Sprintf("Both mention %s.", strings.Join(names, ", "))
+	if len(same) > 3 {
+		text = fmt.Sprintf("Both mention %s and %d more.", strings.Join(names, ", "), len(same)-3)
+	}
+	g.give(t, points+pointsForAnother*(len(same)-1), text)
+}
+
+// byNetworks looks around the addresses, among the newest open incidents of the same
+// constituency.
+func (g *guess) byNetworks(ctx context.Context) error {
+	var around []netip.Prefix
+	for _, o := range cut(g.about.Observables, suggestNetworks) {
+		if p, ok := o.Network(); ok {
+			bits := widths6[0]
+			if p.Addr().Is4() {
+				bits = widths4[0]
+			}
+			around = append(around, netip.PrefixFrom(p.Addr(), min(bits, p.Bits())).Masked())
+		}
+	}
+	if g.about.Constituency == "" || len(around) == 0 {
+		return nil
+	}
+	found, err := g.r.Find(ctx, storage.Query{
+		Kinds: []incident.Kind{incident.KindIncident}, Phases: notInactive(), Constituencies: []string{g.about.Constituency}, Scope: g.s.scope,
+		Order: []storage.Order{{Column: storage.ByConstituency, Descending: true}}, Limit: suggestRecent,
+	})
+	if err != nil {
+		return err
+	}
+	for _, t := range found {
+		i := slices.IndexFunc(around, func(p netip.Prefix) bool { return storage.Query{Touches: p}.Match(t) })
+		if i >= 0 {
+			g.give(t, pointsForNetwork, fmt.Sprintf("It is of %s too, and has to do with %s.", g.about.Constituency, around[i]))
 		}
 	}
 	return nil
