@@ -183,4 +183,7 @@ func (c *call) proposal(p desk.Proposal) {
 	for _, why := range p.Why {
 		fmt.Fprintf(c.stdout, "  %s\n", printable(why))
 	}
+	for _, address := range p.Defective {
+		fmt.Fprintf(c.stdout, "  mail to %s comes back\n", printable(address))
+	}
 }

@@ -90,12 +90,14 @@ func texts(msg *mail.Message) iter.Seq[string] {
 	}
 }
 
-// partText returns what there is to read of a part; nothing of what is no text.
+// partText returns what there is to read of a part; nothing of what is no text, nor of
+// what a mail system says of our own mail (RFC 3464).
 func partText(p incident.Part) string {
 	switch {
+	case slices.Contains([]string{"message/delivery-status", "message/disposition-notification", "text/rfc822-headers"}, p.Type):
 	case p.Type == "text/html":
 		return lookup.HTMLText(incident.Clean(string(p.Content)))
-	case strings.HasPrefix(p.Type, "text/"), strings.HasPrefix(p.Type, "message/"),
+	case strings.HasPrefix(p.Type, "text/"), p.Type == "message/feedback-report",
 		slices.Contains([]string{"application/json", "application/xml", "application/yaml"}, p.Type),
 		p.Type == "application/octet-stream" && utf8.Valid(p.Content):
 		return incident.Clean(string(p.Content))

@@ -33,9 +33,12 @@ type Proposing struct {
 // Proposal is a ticket that would be opened, with whom it would go to, and why.
 type Proposal struct {
 	Command workflow.Open `json:"command"`
-	Owners  []Owner       `json:"owners,omitempty"`  // whose what it is about is
-	Why     []string      `json:"why"`               // why these contacts and this constituency
-	Problem string        `json:"problem,omitempty"` // why it cannot be opened so; empty: nothing is in the way
+	Owners  []Owner       `json:"owners,omitempty"` // whose what it is about is
+	Why     []string      `json:"why"`              // why these contacts and this constituency
+	// Defective are those of its people to whom mail comes back (JANET 3.13).
+	Defective []string `json:"defective,omitempty"`
+
+	Problem string `json:"problem,omitempty"` // why it cannot be opened so; empty: nothing is in the way
 }
 
 // maxProposed bounds the observables of one Propose, and atOnce those whose owners are
@@ -82,7 +85,15 @@ func (s *Session) Propose(ctx context.Context, p Proposing) ([]Proposal, error) 
 			list = append(list, s.proposal(p, []incident.Observable{o}, owner, p.To))
 		}
 	}
-	return list, nil
+	return list, s.view(ctx, func(ctx context.Context, r storage.Reader) (err error) {
+		for i := range list {
+			c := list[i].Command
+			if list[i].Defective, err = defective(ctx, r, slices.Concat(c.Requestors, c.Contacts)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // proposable refuses what makes no sense.

@@ -142,6 +142,17 @@ func TestPropose(t *testing.T) {
 	require.ErrorIs(t, err, storage.ErrNotFound)
 }
 
+// A contact to whom mail comes back is told of (JANET 3.13).
+func TestProposeToADefectiveAddress(t *testing.T) {
+	w := newWorld(t, janetTeam, withCampus(t), withRegistries(t, whois{}))
+	_, id := w.investigate("abuse@isp.example")
+	w.bounced(id, groups("failed", "5.1.1", "abuse@isp.example"))
+	list, err := w.alice.Propose(ctx, desk.Proposing{Kind: incident.KindIncident, About: []incident.Observable{observable(t, "192.0.2.7"), observable(t, "198.18.0.1")}})
+	require.NoError(t, err)
+	require.Empty(t, list[0].Defective)
+	require.Equal(t, []string{"abuse@isp.example"}, list[1].Defective)
+}
+
 // A registry that never answers holds up nothing but the question.
 func TestSilentRegistry(t *testing.T) {
 	asked := make(chan struct{}, 1)
