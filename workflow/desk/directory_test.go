@@ -207,7 +207,7 @@ func TestWhatMailMentions(t *testing.T) {
 		"plain text beside HTML":    {strings.Replace(mixed(part("text/plain", "inline", "2.2.2.2"), part("text/html", "inline", "<p>3.3.3.3</p>")), "mixed", "alternative", 1), []string{"2.2.2.2"}},
 		"an attached mail":          {mixed(part("text/plain", "inline", "see"), part("message/rfc822", "attachment", "From: eve@example.org\r\nSubject: x\r\n\r\nCall 9.9.9.9")), []string{"9.9.9.9"}},
 		"a feedback report":         {mixed(part("text/plain", "inline", "see"), part("message/feedback-report", "inline", "Feedback-Type: abuse\r\nSource-IP: 9.9.9.9")), []string{"9.9.9.9"}},
-		"a bounce of our own mail":  {mixed(part("text/plain", "inline", "see"), part("message/delivery-status", "inline", "Final-Recipient: rfc822; eve@example.org")), nil},
+		"a bounce of our own mail":  {dsn(1, "x@example.net", groups("failed", "5.1.1", "eve@example.org")) + "--b\r\nContent-Type: message/rfc822\r\n\r\n\r\n9.9.9.9\r\n--b--\r\n", nil},
 		"names":                     {"From: bob@example.com\r\n\r\nwww.example.org, xn--bcher-kva.example.org, invoice.zip, test.bla and CVE-2014-0160, cve-20-3\r\n", []string{"www.example.org", "xn--bcher-kva.example.org", "CVE-2014-0160"}},
 		"defanged":                  {"From: bob@example.com\r\n\r\nhxxp://evil[.]example[.]org/x\r\n", []string{"http://evil.example.org/x"}},
 		"our own mailbox is no one": {"From: bob@example.com\r\n\r\ncsirt@example.net\r\n", nil},

@@ -179,7 +179,7 @@ func (d *Desk) entity(in *incoming, limit error) incident.MessageEntity {
 		e.Date = &date
 	}
 	var n int
-	if e.Observables, n = d.observables(texts(msg)); n > maxObservables {
+	if e.Observables, n = d.observables(texts(msg, in.machine.Bounce)); n > maxObservables {
 		e.Findings = append(e.Findings, fmt.Sprintf("only %d of its %d addresses were taken over", maxObservables, n))
 	}
 	if e.Subject != msg.Subject {

@@ -52,8 +52,9 @@ func (d *Desk) observables(texts iter.Seq[string]) (list []incident.Observable, 
 func one(text string) iter.Seq[string] { return slices.Values([]string{text}) }
 
 // texts are what a mail says, the main text first: where HTML is all there is to read,
-// with the targets of its links. Then its files that are texts, in order.
-func texts(msg *mail.Message) iter.Seq[string] {
+// with the targets of its links. Then its files that are texts, in order; those of a
+// bounce hold our own mail.
+func texts(msg *mail.Message, bounce bool) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		main, files := []string{msg.Text}, []incident.Part(nil)
 		plain := false
@@ -79,7 +80,7 @@ func texts(msg *mail.Message) iter.Seq[string] {
 				main = append(main, partText(p))
 			}
 		}
-		if !yield(strings.Join(main, "\n")) {
+		if !yield(strings.Join(main, "\n")) || bounce {
 			return
 		}
 		for _, p := range files {
@@ -90,11 +91,9 @@ func texts(msg *mail.Message) iter.Seq[string] {
 	}
 }
 
-// partText returns what there is to read of a part; nothing of what is no text, nor of
-// what a mail system says of our own mail (RFC 3464).
+// partText returns what there is to read of a part; nothing of what is no text.
 func partText(p incident.Part) string {
 	switch {
-	case slices.Contains([]string{"message/delivery-status", "message/disposition-notification", "text/rfc822-headers"}, p.Type):
 	case p.Type == "text/html":
 		return lookup.HTMLText(incident.Clean(string(p.Content)))
 	case strings.HasPrefix(p.Type, "text/"), p.Type == "message/feedback-report",
