@@ -173,7 +173,9 @@ func (s *Session) page(ctx context.Context, r storage.Reader, q storage.Query, w
 		}
 		page.Rows = append(page.Rows, row)
 	}
-	page.Total, err = count(ctx, q)
+	if page.Total = len(found); after != nil || page.Next != nil { // otherwise this is the whole list
+		page.Total, err = count(ctx, q)
+	}
 	return page, err
 }
 
