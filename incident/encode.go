@@ -30,6 +30,8 @@ func (Reacted) Type() string       { return "reacted" }
 func (Settled) Type() string       { return "settled" }
 func (Undelivered) Type() string   { return "undelivered" }
 func (Adopted) Type() string       { return "adopted" }
+func (Observed) Type() string      { return "observed" }
+func (Imported) Type() string      { return "imported" }
 func (ReceivedAgain) Type() string { return "received-again" }
 func (Examined) Type() string      { return "examined" }
 func (Skipped) Type() string       { return "skipped" }
@@ -45,8 +47,8 @@ func (AddressCleared) Type() string { return "address-cleared" }
 // alphabetical order.
 func Types() []string {
 	return []string{
-		"address-cleared", "address-marked", "adopted", "attended", "bounced", "breached", "commented", "custom", "delivered", "due", "edited", "examined", "held", "joined", "linked", "merged",
-		"message", "moved", "notified", "opened", "overdue", "owned", "reacted", "received-again", "redacted", "settled", "skipped", "undelivered", "unlinked", "unmerged", "warned",
+		"address-cleared", "address-marked", "adopted", "attended", "bounced", "breached", "commented", "custom", "delivered", "due", "edited", "examined", "held", "imported", "joined", "linked", "merged",
+		"message", "moved", "notified", "observed", "opened", "overdue", "owned", "reacted", "received-again", "redacted", "settled", "skipped", "undelivered", "unlinked", "unmerged", "warned",
 	}
 }
 
@@ -71,6 +73,8 @@ func (Reacted) content() any         { return nil }
 func (Settled) content() any         { return nil }
 func (e Undelivered) content() any   { return e.Content }
 func (Adopted) content() any         { return nil }
+func (e Observed) content() any      { return e.Content }
+func (e Imported) content() any      { return e.Content }
 func (e ReceivedAgain) content() any { return e.Content }
 func (e Examined) content() any      { return e.Content }
 func (Skipped) content() any         { return nil }
@@ -121,6 +125,8 @@ func (e Reacted) blobs() []Digest       { return e.Blobs }
 func (Settled) blobs() []Digest         { return nil }
 func (Undelivered) blobs() []Digest     { return nil }
 func (e Adopted) blobs() []Digest       { return e.Blobs }
+func (e Observed) blobs() []Digest      { return e.Blobs }
+func (e Imported) blobs() []Digest      { return e.Blobs }
 func (e ReceivedAgain) blobs() []Digest { return e.Blobs }
 func (Examined) blobs() []Digest        { return nil }
 func (Skipped) blobs() []Digest         { return nil }
@@ -238,6 +244,10 @@ func Decode(r Record) (Event, error) {
 		return decode(r, func(e *AddressMarked) any { return &e.Content })
 	case "address-cleared":
 		return decode(r, func(e *AddressCleared) any { return &e.Content })
+	case "observed":
+		return decode(r, func(e *Observed) any { e.Blobs = r.Blobs; return &e.Content })
+	case "imported":
+		return decode(r, func(e *Imported) any { e.Blobs = r.Blobs; return &e.Content })
 	case "received-again":
 		return decode(r, func(e *ReceivedAgain) any { e.Blobs = r.Blobs; return &e.Content })
 	case "examined":

@@ -126,6 +126,16 @@ func folds() []fold {
 		}},
 		{"edited nothing", incident.Edited{}, nothing},
 		{"cleared", cleared, func(t *incident.Ticket) { t.Wake = nil }},
+		{"observed", incident.Observed{
+			Feed: "f k", Added: 1, Count: 2, First: ptr(at(1)), Last: ptr(at(2)), Beyond: true, Blobs: []incident.Digest{{1}},
+			Content: incident.ObservedContent{Observations: []incident.Observation{{ID: "7", Kind: "scan"}}, Kept: []string{"a", "b"}},
+		}, func(t *incident.Ticket) {
+			t.Observations = &incident.Observations{Feed: "f k", Count: 2, First: ptr(at(1)), Last: ptr(at(2)), Beyond: true, Bound: "b"}
+		}},
+		{"imported", incident.Imported{
+			Import: "i", Format: "csv", Feed: "f", Part: 2, Tally: incident.Tally{Observations: 1, Kept: 1}, Done: true, Again: true,
+			Content: incident.ImportedContent{Name: "a.csv", Reasons: []string{"no"}}, Blobs: []incident.Digest{{2}},
+		}, func(t *incident.Ticket) { t.Kind = incident.KindDesk }},
 		{"settled", incident.Settled{As: incident.MailReleased, Mails: []incident.Outgoing{{Version: 3, Number: 1}}}, nothing},
 		{"message from outside", outside, func(t *incident.Ticket) {
 			t.Messages, t.LastOutside = 2, &noon // the oldest unanswered stays, and so does a known role

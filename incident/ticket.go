@@ -109,6 +109,8 @@ type Ticket struct {
 	LastOutside      *time.Time `json:"lastOutside,omitempty"`
 	LastInside       *time.Time `json:"lastInside,omitempty"`
 
+	Observations *Observations `json:"observations,omitempty"` // of machines; nil: there are none
+
 	Attention []Attention `json:"attention,omitempty"` // whoever said that they work on it, those whose time is over too: see [Ticket.Attending]
 
 	Held       *Held `json:"held,omitempty"`       // waits for a person to say where it belongs
@@ -199,6 +201,11 @@ func (t Ticket) Clone() Ticket {
 			copied := **date
 			*date = &copied
 		}
+	}
+	if t.Observations != nil {
+		sum := *t.Observations
+		sum.First, sum.Last = moment(sum.First), moment(sum.Last)
+		t.Observations = &sum
 	}
 	if t.Held != nil {
 		t.Held = &Held{Reason: t.Held.Reason, Candidates: slices.Clone(t.Held.Candidates)}

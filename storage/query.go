@@ -24,6 +24,7 @@ type Query struct {
 	Parent         incident.ID      // children of this incident; 0: not asked
 	Links          Links
 	Held           Held
+	Machines       Machines     // what machines have reported
 	Fields         []Field      // each must be met
 	Touches        netip.Prefix // an address inside, a network inside or around it; the zero Prefix: not asked
 	Under          string       // a name, mail domain or URL host that is this domain or below it
@@ -68,6 +69,16 @@ const (
 	DueAny Due = iota
 	DueSet
 	DueUnset
+)
+
+// Machines asks for tickets by what machines have reported on them.
+type Machines uint8
+
+// Values of Machines.
+const (
+	MachinesAny Machines = iota
+	Observed             // it has observations of machines
+	NotByFeed            // it has none, or a mail came with them: see [incident.Ticket.ByFeed]
 )
 
 // Field asks for tickets whose field Name has Value among its values.
@@ -157,6 +168,7 @@ func (q Query) Match(t incident.Ticket) bool {
 		(q.Parent == 0 || t.HasParent(q.Parent)) &&
 		(q.Links == LinksAny || (q.Links == Linked) == (len(t.Parents) > 0)) &&
 		(q.Held == HeldAny || (q.Held == HeldOnly) == (t.Held != nil)) &&
+		(q.Machines != Observed || t.Observations != nil) && (q.Machines != NotByFeed || !t.ByFeed()) &&
 		(q.Due == DueAny || (q.Due == DueSet) == (t.Due != nil)) &&
 		(q.DueBefore.IsZero() || t.Due != nil && t.Due.Before(q.DueBefore)) &&
 		(q.WakeBy.IsZero() || reached(t.NextAlarm(), q.WakeBy)) &&

@@ -34,7 +34,7 @@ func full() incident.Ticket {
 		},
 		Fields:  map[string][]string{"class": {"scan", "spam"}},
 		Created: at(1), Updated: at(2), Due: ptr(at(5)), OverdueNoted: ptr(at(5)), Wake: ptr(at(6)),
-		Held: &incident.Held{Reason: "two tags"},
+		Held: &incident.Held{Reason: "two tags"}, Observations: &incident.Observations{Feed: "f", Count: 1},
 	}
 }
 
@@ -96,6 +96,8 @@ func TestMatch(t *testing.T) {
 		{"linked", storage.Query{Links: storage.Linked}, true, false},
 		{"unlinked", storage.Query{Links: storage.Unlinked}, false, true},
 		{"held", storage.Query{Held: storage.HeldOnly}, true, false},
+		{"observed", storage.Query{Machines: storage.Observed}, true, false},
+		{"not by feed", storage.Query{Machines: storage.NotByFeed}, false, true},
 		{"not held", storage.Query{Held: storage.NotHeld}, false, true},
 		{"field", storage.Query{Fields: []storage.Field{{"class", "spam"}}}, true, false},
 		{"both fields", storage.Query{Fields: []storage.Field{{"class", "spam"}, {"class", "scan"}}}, true, false},

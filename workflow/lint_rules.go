@@ -14,7 +14,7 @@ func allEvents() []incident.Event {
 	return []incident.Event{
 		incident.Opened{}, incident.Moved{}, incident.Owned{}, incident.Linked{}, incident.Unlinked{}, incident.Edited{}, incident.Message{},
 		incident.Commented{}, incident.DueSet{}, incident.Warned{}, incident.Breached{}, incident.Overdue{}, incident.Held{}, incident.Delivered{},
-		incident.Merged{}, incident.Joined{}, incident.Unmerged{}, incident.Notified{}, incident.Attended{}, incident.Settled{}, incident.Bounced{}, incident.ReceivedAgain{}, incident.Examined{},
+		incident.Merged{}, incident.Joined{}, incident.Unmerged{}, incident.Notified{}, incident.Attended{}, incident.Observed{}, incident.Settled{}, incident.Bounced{}, incident.ReceivedAgain{}, incident.Examined{},
 		incident.AddressMarked{}, incident.AddressCleared{}, incident.Skipped{}, incident.Reacted{}, incident.Undelivered{}, incident.Redacted{}, incident.Custom{},
 	}
 }

@@ -120,6 +120,10 @@ func (w words) event(event incident.Event) string {
 			numbers[i] = fmt.Sprintf("%d.%d", m.Version, m.Number)
 		}
 		return fmt.Sprintf("outgoing mail %s: %s", e.As, strings.Join(numbers, ", "))
+	case incident.Observed:
+		return w.observed(e)
+	case incident.Imported:
+		return imported(e)
 	case incident.Adopted:
 		return fmt.Sprintf("%s %s adopted as version %d", e.Document, e.Name, e.Version)
 	case incident.Bounced:
@@ -173,6 +177,33 @@ func (w words) attended(e incident.Attended) string {
 		return actor(e.By) + " works on it no more"
 	}
 	return fmt.Sprintf("%s works on it until %s", actor(e.By), w.when(*e.Until))
+}
+
+func (w words) observed(e incident.Observed) string {
+	line := fmt.Sprintf("%d observations of %s, %d in all", e.Added, e.Feed, e.Count)
+	if e.First != nil && e.Last != nil {
+		line += fmt.Sprintf(", from %s to %s", w.when(*e.First), w.when(*e.Last))
+	}
+	if e.Beyond {
+		line += "; limit exceeded: what is more is left in the raw input"
+	}
+	return line
+}
+
+func imported(e incident.Imported) string {
+	line := fmt.Sprintf("import %s, part %d, %s: %d observations, %d kept on reports, %d of them new", e.Import, e.Part, e.Format, e.Observations, e.Kept, e.Opened)
+	for _, rest := range []struct {
+		n   int
+		how string
+	}{{e.Known, "known"}, {e.Beyond, "beyond the limit"}, {e.Dropped, "dropped"}, {e.Refused, "refused"}} {
+		if rest.n > 0 {
+			line += fmt.Sprintf(", %d %s", rest.n, rest.how)
+		}
+	}
+	if e.Again {
+		line += "; the same bytes were imported before"
+	}
+	return line
 }
 
 func commented(e incident.Commented) string {

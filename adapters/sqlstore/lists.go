@@ -154,7 +154,7 @@ func listed(q storage.Query) bool {
 
 func unfiltered(q storage.Query) bool {
 	return len(q.Kinds) == 0 && len(q.Statuses) == 0 && len(q.Phases) == 0 && len(q.States) == 0 && len(q.Owners) == 0 &&
-		len(q.Constituencies) == 0
+		len(q.Constituencies) == 0 && q.Machines == storage.MachinesAny
 }
 
 // indexed reports whether each kind has an index in this order, or in the very

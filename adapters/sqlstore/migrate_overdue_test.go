@@ -71,6 +71,10 @@ func TestDueDatesBecomeAlarms(t *testing.T) {
 				"DROP TABLE texts",
 				"DROP TABLE IF EXISTS text_words",
 				"ALTER TABLE outgoing DROP COLUMN charge",
+				"DROP INDEX tickets_unlinked",
+				"ALTER TABLE tickets DROP COLUMN observed",
+				"ALTER TABLE tickets DROP COLUMN fed",
+				"CREATE INDEX tickets_unlinked ON tickets (kind, phase, linked, number)",
 				"DELETE FROM airtight_migrations WHERE version >= 2",
 			} {
 				_, err := db.ExecContext(ctx, statement)

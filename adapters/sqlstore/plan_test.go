@@ -68,7 +68,7 @@ func questions(t *testing.T, s *Store) (list []asked) {
 		ask("newest with a key", false, storage.Query{Keys: []string{incident.PrefixKey(netip.MustParsePrefix("192.0.2.7/32"))}, Order: []storage.Order{{Column: storage.ByID, Descending: true}}}, "key")
 		ask("mail", true, storage.Query{Mail: "r7@example.org"}, "key")
 		ask("field", true, storage.Query{Fields: []storage.Field{{Name: "outcome", Value: "7"}}}, "name", "value")
-		ask("new and unlinked", false, storage.Query{Kinds: kind, Phases: open[:1], Links: storage.Unlinked}, "kind", "phase", "linked")
+		ask("new and unlinked", false, storage.Query{Kinds: kind, Phases: open[:1], Links: storage.Unlinked, Machines: storage.NotByFeed}, "kind", "phase", "linked", "fed")
 		ask("mine", false, storage.Query{Kinds: kind, Phases: open, Owners: []incident.Actor{"handler:3"}, Order: storage.MostDue()}, "kind", "open", "owner")
 
 		leastDue := []storage.Order{{Column: storage.ByDue, Descending: true}, {Column: storage.ByPriority}}

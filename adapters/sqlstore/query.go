@@ -157,6 +157,12 @@ func matching(d *dialect, q storage.Query, found ...clause) *conditions {
 	default:
 		w.add(plus + "held = 0")
 	}
+	switch q.Machines {
+	case storage.Observed:
+		w.add("observed = 1")
+	case storage.NotByFeed:
+		w.add("fed = 0")
+	}
 	switch q.Due {
 	case storage.DueAny:
 	case storage.DueSet:

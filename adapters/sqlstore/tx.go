@@ -199,6 +199,7 @@ func ticketRow(t incident.Ticket) (names []string, values []any) {
 		{"kind", string(t.Kind)}, {"status", string(t.Status)}, {"phase", string(t.Phase)}, {"open", flag(t.Open())}, {"state", string(t.State)},
 		{"owner", string(t.Owner)}, {"constituency", t.Constituency}, {"priority", int64(t.Priority)},
 		{"linked", flag(len(t.Parents) > 0)}, {"held", flag(t.Held != nil)},
+		{"observed", flag(t.Observations != nil)}, {"fed", flag(t.ByFeed())},
 		{"created", micros(t.Created)}, {"updated", micros(t.Updated)},
 		{"due", microsOrNull(t.Due)}, {"wake", microsOrNull(t.NextAlarm())}, {"subject", t.Subject},
 	} {

@@ -99,6 +99,9 @@ func (c *trial) randomEvents() []incident.Event {
 		list = append(list, incident.Held{Reason: "two tags", Candidates: []incident.ID{1, 2}})
 	}
 	if c.rand.IntN(4) == 0 {
+		list = append(list, incident.Observed{Feed: "feed", Count: 1})
+	}
+	if c.rand.IntN(4) == 0 {
 		list = append(list, incident.Edited{Wake: ptr(hour(c.rand.IntN(20)))})
 	}
 	if c.rand.IntN(4) == 0 {
@@ -244,6 +247,7 @@ func (c *trial) filters(q *storage.Query, t incident.Ticket, all []incident.Tick
 		func() { q.Constituencies = some(c, constituencies()...) },
 		func() { q.Parent = all[c.rand.IntN(12)].ID },
 		func() { q.Links = pick(c, storage.Linked, storage.Unlinked) },
+		func() { q.Machines = pick(c, storage.Observed, storage.NotByFeed) },
 		func() { q.Held = pick(c, storage.HeldOnly, storage.NotHeld) },
 		func() {
 			q.Fields = []storage.Field{{Name: "class", Value: pick(c, "scan", "spam", "Scan", "none")}}

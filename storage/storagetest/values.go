@@ -171,6 +171,12 @@ func spoil(t incident.Ticket) {
 			*date = hour(9999)
 		}
 	}
+	if t.Observations != nil {
+		*t.Observations = incident.Observations{First: t.Observations.First}
+		if t.Observations.First != nil {
+			*t.Observations.First = hour(9999)
+		}
+	}
 	if t.Held != nil {
 		t.Held.Reason = "spoilt"
 		for i := range t.Held.Candidates {
