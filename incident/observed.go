@@ -1,7 +1,9 @@
 package incident
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -109,17 +111,23 @@ func (t Ticket) Waiting() bool {
 // Key orders observations by time, and then by digest: the form of it sorts bytewise.
 // Those without a time come first.
 func (o Observation) Key() string {
-	const offset = 1 << 62 // microseconds before 1970 sort before later ones
 	at := uint64(0)
 	if !o.Time.IsZero() {
-		at = uint64(o.Time.UnixMicro() + offset)
+		at = uint64(o.Time.UnixMicro() + keyOffset)
 	}
 	digest := o.Digest()
-	key := make([]byte, 0, 32)
-	for shift := 60; shift >= 0; shift -= 4 {
-		key = append(key, "0123456789abcdef"[at>>shift&15])
+	return fmt.Sprintf("%016x%x", at, digest[:8])
+}
+
+const keyOffset = 1 << 62 // microseconds before 1970 sort before later ones
+
+// KeyTime returns the time in a key, in UTC; false: there is none.
+func KeyTime(key string) (time.Time, bool) {
+	at, err := strconv.ParseUint(key[:min(len(key), 16)], 16, 64)
+	if err != nil || at == 0 {
+		return time.Time{}, false
 	}
-	return string(key) + digest.String()[:16]
+	return time.UnixMicro(int64(at) - keyOffset).UTC(), true
 }
 
 // Sources are what an observation is about, in order: the addresses of its source

@@ -64,8 +64,9 @@ type Open struct {
 	Attachments  []File                `json:"attachments,omitempty"`
 	Quiet        bool                  `json:"quiet,omitempty"`
 
-	Mail *Mail          `json:"mail,omitempty"` // set by intake: the mail that opens the ticket
-	Held *incident.Held `json:"held,omitempty"` // set by intake: a person must say where it belongs
+	Mail     *Mail          `json:"mail,omitempty"`     // set by intake: the mail that opens the ticket
+	Observed *Observed      `json:"observed,omitempty"` // set by intake and import: what machines have reported
+	Held     *incident.Held `json:"held,omitempty"`     // set by intake: a person must say where it belongs
 }
 
 // File is an attachment of a message: a scan of a letter, a piece of a log.
@@ -427,6 +428,10 @@ func (Edit) Name() string         { return "edit" }
 func (Reply) Name() string        { return "reply" }
 func (ReplyAll) Name() string     { return "reply-all" }
 func (Deliver) Name() string      { return "deliver" }
+func (Accept) Name() string       { return "accept" }
+func (Attach) Name() string       { return "attach" }
+func (Group) Name() string        { return "group" }
+func (Observe) Name() string      { return "observe" }
 func (ReleaseMail) Name() string  { return "release-mail" }
 func (DropMail) Name() string     { return "drop-mail" }
 func (ConfirmMail) Name() string  { return "confirm-mail" }
@@ -464,6 +469,10 @@ func (c Edit) Target() incident.ID         { return c.Ticket }
 func (c Reply) Target() incident.ID        { return c.Ticket }
 func (c ReplyAll) Target() incident.ID     { return c.Ticket }
 func (c Deliver) Target() incident.ID      { return c.Ticket }
+func (c Accept) Target() incident.ID       { return c.Ticket }
+func (c Attach) Target() incident.ID       { return c.Ticket }
+func (c Group) Target() incident.ID        { return c.Ticket }
+func (c Observe) Target() incident.ID      { return c.Ticket }
 func (c ReleaseMail) Target() incident.ID  { return c.Ticket }
 func (c DropMail) Target() incident.ID     { return c.Ticket }
 func (c ConfirmMail) Target() incident.ID  { return c.Ticket }
@@ -485,7 +494,7 @@ func (c Wake) Target() incident.ID         { return c.Ticket }
 func Commands() []Command {
 	return []Command{
 		Open{}, Take{}, Steal{}, Release{}, Assign{}, Attend{}, Move{}, Reopen{}, Resolve{}, Abandon{}, Reject{}, Link{}, Unlink{},
-		Merge{}, Unmerge{}, Comment{}, Edit{}, Reply{}, ReplyAll{}, Resend{}, Deliver{}, ReleaseMail{}, DropMail{}, ConfirmMail{}, ClearAddress{},
+		Merge{}, Unmerge{}, Comment{}, Edit{}, Reply{}, ReplyAll{}, Resend{}, Deliver{}, Accept{}, Attach{}, Group{}, ReleaseMail{}, DropMail{}, ConfirmMail{}, ClearAddress{},
 	}
 }
 
@@ -493,15 +502,17 @@ func Commands() []Command {
 // a rule or a reaction.
 func ByDesk(c Command) bool {
 	switch c := c.(type) {
-	case Append, ReceiveAgain, Examine, Close, SetDue, Restart, Notify, AutoReply, Inform, Conclude, ConcludeMail, Wake, MarkAddress:
+	case Append, Observe, ReceiveAgain, Examine, Close, SetDue, Restart, Notify, AutoReply, Inform, Conclude, ConcludeMail, Wake, MarkAddress:
 		return true
 	case Open:
-		return c.Mail != nil || c.Held != nil
+		return c.Mail != nil || c.Held != nil || c.Observed != nil
+	case Accept:
+		return c.Auto
 	}
 	return false
 }
 
 // all returns a zero value of every command.
 func all() []Command {
-	return append(Commands(), Append{}, ReceiveAgain{}, Examine{}, Close{}, SetDue{}, Restart{}, Notify{}, AutoReply{}, Inform{}, Conclude{}, ConcludeMail{}, Wake{}, MarkAddress{})
+	return append(Commands(), Append{}, Observe{}, ReceiveAgain{}, Examine{}, Close{}, SetDue{}, Restart{}, Notify{}, AutoReply{}, Inform{}, Conclude{}, ConcludeMail{}, Wake{}, MarkAddress{})
 }

@@ -3,6 +3,7 @@ package workflow_test
 import (
 	"io/fs"
 	"math/rand"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -28,6 +29,7 @@ func everyCommand() []workflow.Command {
 		workflow.Attend{Ticket: 7}, workflow.Attend{Ticket: 7, End: true}, workflow.Edit{Ticket: 7, Based: 3}, workflow.Reply{Ticket: 7, Text: "x", Based: 3},
 		workflow.Comment{Ticket: 7, Text: "x"}, workflow.Edit{Ticket: 7}, workflow.Reply{Ticket: 7, Text: "x"},
 		workflow.ReplyAll{Ticket: 7, Text: "x"}, workflow.ReplyAll{Ticket: 7, Text: "x", Children: []incident.ID{3}}, workflow.Deliver{Ticket: 7, To: 3},
+		workflow.Accept{Ticket: 7}, workflow.Attach{Ticket: 7, Incident: 3}, workflow.Group{Ticket: 7, With: []incident.ID{3}}, workflow.Observe{Ticket: 7},
 		workflow.ReleaseMail{Ticket: 7}, workflow.DropMail{Ticket: 7, Version: 3}, workflow.ConfirmMail{Ticket: 7}, workflow.AutoReply{Ticket: 7, Text: "x"},
 		workflow.Resend{Ticket: 7, To: []incident.Party{{Address: "bob@example.org"}}},
 		workflow.Append{Ticket: 7}, workflow.ReceiveAgain{Ticket: 7}, workflow.Examine{Ticket: 7, Message: 2}, workflow.Close{Ticket: 7, Under: 3, To: "resolved"},
@@ -50,6 +52,11 @@ func (f filler) fill(v reflect.Value) {
 		return
 	case time.Time:
 		v.Set(reflect.ValueOf(time.UnixMicro(f.Int63n(4e15)).UTC()))
+		return
+	case incident.Observation:
+		v.Set(reflect.ValueOf(incident.Observation{
+			ID: "7", Time: time.UnixMicro(f.Int63n(4e15)).UTC(), Endpoints: []incident.Endpoint{{Role: incident.RoleSource, Address: netip.MustParseAddr("192.0.2.7"), ASN: 64496}},
+		}))
 		return
 	case incident.Digest:
 		f.Read(value[:])
@@ -160,7 +167,7 @@ func TestListsOfCommands(t *testing.T) {
 }
 
 func TestBadCommands(t *testing.T) {
-	const names = "open, take, steal, release, assign, attend, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, resend, deliver, release-mail, drop-mail, confirm-mail, clear-address"
+	const names = "open, take, steal, release, assign, attend, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, resend, deliver, accept, attach, group, release-mail, drop-mail, confirm-mail, clear-address"
 	for text, want := range map[string]string{
 		`{"command":"tkae","ticket":7}`: `workflow: a command: command "tkae" is not possible: allowed is ` + names,
 		`{}`:                            `workflow: a command: command "" is not possible: allowed is ` + names,

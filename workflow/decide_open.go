@@ -21,6 +21,10 @@ func (c Open) asks(_ *Policy, _ incident.Ticket) []Ask {
 }
 
 func (c Open) decide(p *Policy, t incident.Ticket, f Facts, env Env) ([]Decision, error) {
+	return c.opens(p, t, f, env)
+}
+
+func (c Open) opens(p *Policy, t incident.Ticket, f Facts, env Env) ([]Decision, error) {
 	if kind, ok := incident.ParseKind(string(c.Kind)); ok {
 		c.Kind = kind
 	}
@@ -49,7 +53,7 @@ func (c Open) decide(p *Policy, t incident.Ticket, f Facts, env Env) ([]Decision
 		Parents: slices.Compact(slices.Sorted(slices.Values(c.Parents))),
 		Content: incident.OpenedContent{Subject: oneLine(c.Subject), ExternalIDs: mapped(c.ExternalIDs, oneLine)},
 	}
-	if c.Mail == nil && strings.HasPrefix(string(env.By), "handler:") {
+	if c.Mail == nil && c.Observed == nil && strings.HasPrefix(string(env.By), "handler:") {
 		opened.Owner = env.By
 	}
 	parents := parentsKnown(given, f)
@@ -82,6 +86,11 @@ func (c Open) decide(p *Policy, t incident.Ticket, f Facts, env Env) ([]Decision
 	decisions := events(opened)
 	if c.Mail != nil {
 		decisions = append(decisions, Decision{Event: c.Mail.message()})
+	}
+	if c.Observed != nil {
+		if ev, ok := c.Observed.join(p, nil, nil); ok {
+			decisions = append(decisions, Decision{Event: ev})
+		}
 	}
 	if c.Held != nil {
 		decisions = append(decisions, Decision{Event: *c.Held})
@@ -192,7 +201,7 @@ func (p *Policy) properties(c Open, opened *incident.Opened) (err error) {
 	if content.Observables, err = observables(c, c.Observables); err != nil {
 		return err
 	}
-	if c.Mail != nil {
+	if c.Mail != nil || c.Observed != nil {
 		return nil
 	}
 	return p.missing(c, c.Kind, func(name string) bool {

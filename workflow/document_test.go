@@ -92,7 +92,7 @@ tags: *n
 `
 	got := mistakes(t, text)
 	want := []string{
-		`2:1 unknown key "colour": allowed are name, doc, lifecycles, cascade, fields, states, hidden, tags, rights, strict-constituency, mail-trust, sealing, templates, automatic-mail, squelched, operations-centre, uncertain, attention, agreement-kinds, level-field, reactions, max-steps, base, rules, derivations, without, with`,
+		`2:1 unknown key "colour": allowed are name, doc, lifecycles, cascade, fields, states, hidden, tags, rights, strict-constituency, mail-trust, sealing, templates, automatic-mail, squelched, operations-centre, uncertain, attention, agreement-kinds, level-field, reactions, queue, feeds, max-steps, base, rules, derivations, without, with`,
 		`6:13 the policy gives status "new" of report the phase "sleepy": allowed are initial, active, inactive`,
 		`6:39 the policy names a status "nowhere" that report does not have: allowed are new, open, resolved, rejected, odd`,
 		`7:12 a list cannot stand here: allowed is a mapping, like key: value`,

@@ -50,7 +50,7 @@ func membersOf(t reflect.Type) []member {
 // keyed reports whether values of a type stand in a mapping under their names, in
 // an order that counts.
 func keyed(t reflect.Type) bool {
-	return t == reflect.TypeFor[StatusDef]() || t == reflect.TypeFor[Field]() || t == reflect.TypeFor[Reaction]() || t == reflect.TypeFor[Role]()
+	return t == reflect.TypeFor[StatusDef]() || t == reflect.TypeFor[Field]() || t == reflect.TypeFor[Reaction]() || t == reflect.TypeFor[Role]() || t == reflect.TypeFor[Feed]()
 }
 
 func kebab(name string) string {

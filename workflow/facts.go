@@ -28,6 +28,9 @@ const (
 	FactSince              Fact = "since"                  // its records behind Ask.Version, the newest first; without those of the present Do
 	FactAsOf               Fact = "as of"                  // the ticket as it was at Ask.Version
 	FactSetter             Fact = "setter"                 // the newest of its records that says something of the field Ask.Field, or the one that opened it
+	FactNumber             Fact = "number"                 // a number for a new ticket
+	FactObserved           Fact = "observed"               // the records of what machines have reported on it, oldest first
+	FactNewestObserved     Fact = "newest observed"        // the newest of these
 	FactMerges             Fact = "merges"                 // the records of its messages and merges (merged, joined, unmerged), oldest first
 	FactDefective          Fact = "defective"              // of the Address, and of no ticket: whether it is marked as defective
 )
@@ -141,8 +144,8 @@ func (f *Facts) KnowStatuses(a Ask, statuses []StatusRecord) {
 	f.statuses[a] = statuses
 }
 
-// KnowRecords adds the answer to an ask for [FactMerges], [FactSince] or
-// [FactSetter].
+// KnowRecords adds the answer to an ask for [FactMerges], [FactSince], [FactSetter],
+// [FactObserved] or [FactNewestObserved].
 func (f *Facts) KnowRecords(a Ask, records []incident.Record) {
 	if f.records == nil {
 		f.records = map[Ask][]incident.Record{}
@@ -230,6 +233,18 @@ func (f Facts) Defective(address string) bool {
 // Merges returns the records of the messages and merges of a ticket, oldest first.
 func (f Facts) Merges(id incident.ID) []incident.Record {
 	return known(f.records, Ask{Fact: FactMerges, Ticket: id})
+}
+
+// Number returns the number for a new ticket that is made of another one.
+func (f Facts) Number(id incident.ID) incident.ID {
+	t, _ := first(known(f.tickets, Ask{Fact: FactNumber, Ticket: id}))
+	return t.ID
+}
+
+// Observed returns the records of what machines have reported on a ticket, oldest
+// first.
+func (f Facts) Observed(id incident.ID) []incident.Record {
+	return known(f.records, Ask{Fact: FactObserved, Ticket: id})
 }
 
 // Since returns the records of a ticket behind a version, the newest first, but for

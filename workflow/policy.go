@@ -71,6 +71,10 @@ type Policy struct {
 	// committed; in the order in which they are begun.
 	Reactions []Reaction
 
+	// Queue and Feeds are about reports of machines; the order of Feeds does not count.
+	Queue Queue
+	Feeds []Feed
+
 	// MaxSteps bounds the commands of one Do, those of rules included.
 	// 0: 100,000.
 	MaxSteps int

@@ -193,6 +193,10 @@ func Concerned(t incident.Ticket, c Command) []incident.ID {
 		ids = append(ids, t.MergedInto)
 	case Deliver:
 		ids = append(ids, c.To)
+	case Attach:
+		ids = append(ids, c.Incident)
+	case Group:
+		ids = append(ids, c.With...)
 	case Resolve:
 		ids = append(ids, c.Children...)
 	case Abandon:

@@ -138,17 +138,17 @@ rights:
 	require.Equal(t, []string{
 		`2:22 "perhaps" cannot stand here: allowed is true or false`,
 		`4:3 the policy has no role "boss", which is to be the default: allowed are handler, duty-team, manager, read-only, operations-centre, correspondent, noc`,
-		`5:22 the policy names a command "take" that nobody can be allowed: allowed are release, assign, attend, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, resend, deliver, release-mail, drop-mail, confirm-mail, clear-address, examine`,
-		`5:28 the policy names a command "dance" that nobody can be allowed: allowed are release, assign, attend, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, resend, deliver, release-mail, drop-mail, confirm-mail, clear-address, examine`,
+		`5:22 the policy names a command "take" that nobody can be allowed: allowed are release, assign, attend, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, resend, deliver, accept, attach, group, release-mail, drop-mail, confirm-mail, clear-address, examine`,
+		`5:28 the policy names a command "dance" that nobody can be allowed: allowed are release, assign, attend, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, resend, deliver, accept, attach, group, release-mail, drop-mail, confirm-mail, clear-address, examine`,
 		`7:5 the policy has a role or group called "a:b": allowed is a name without a colon`,
 		`8:5 the policy has two roles for the group "dutyteam"`,
 		`11:23 the policy lets "noc" see tickets by their status: allowed are kinds, constituencies and tickets`,
-		`11:28 the policy names a command "fly" that nobody can be allowed: allowed are see, open, take, steal, release, assign, attend, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, resend, deliver, release-mail, drop-mail, confirm-mail, clear-address, examine`,
+		`11:28 the policy names a command "fly" that nobody can be allowed: allowed are see, open, take, steal, release, assign, attend, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, resend, deliver, accept, attach, group, release-mail, drop-mail, confirm-mail, clear-address, examine`,
 		`12:51 the policy lets "noc" move to "rejected", which is no status of these kinds`,
 		`12:61 the policy lets "noc" move to "gone", which is no status of these kinds`,
 		`12:68 the policy lets "noc" reach "mine": allowed are own, all, or nothing at all`,
 		`12:83 the policy lets "noc" reach "theirs": allowed are own, all, or nothing at all`,
-		`13:23 the policy names a command "notify" that nobody can be allowed: allowed are see, open, take, steal, release, assign, attend, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, resend, deliver, release-mail, drop-mail, confirm-mail, clear-address, examine`,
+		`13:23 the policy names a command "notify" that nobody can be allowed: allowed are see, open, take, steal, release, assign, attend, move, reopen, resolve, abandon, reject, link, unlink, merge, unmerge, comment, edit, reply, reply-all, resend, deliver, accept, attach, group, release-mail, drop-mail, confirm-mail, clear-address, examine`,
 		`13:40 "ghost" is no kind of ticket: allowed are report, incident, investigation, block`,
 	}, wrong)
 

@@ -11,6 +11,7 @@ import (
 const (
 	ruleCloseChildren = "close-children"
 	ruleAcknowledge   = "acknowledge"
+	ruleAcceptKnown   = "accept-known"
 )
 
 // Rules returns all built-in rules with their default parameters, in the order in
@@ -37,6 +38,13 @@ func Rules() []Rule {
 			Params: CopyObservables{Kinds: []incident.Kind{incident.KindReport}},
 			Needs:  linkNeeds,
 			Then:   copyObservables,
+		},
+		{
+			Name:   ruleAcceptKnown,
+			Doc:    "A report of machines becomes an incident at once when the policy says what incidents of its feed are like and its constituency is known (AIRT: automatic promotion).",
+			On:     []string{"observed"},
+			Params: AcceptKnown{},
+			Then:   acceptKnown,
 		},
 		{
 			Name:  "append-delivered",

@@ -110,7 +110,7 @@ func TestEveryRuleHasItsOrder(t *testing.T) {
 		require.NotEmpty(t, r.On)
 	}
 	require.Equal(t, []string{
-		"open-linked-report", "reopen-linked-incident", "copy-observables", "append-delivered",
+		"open-linked-report", "reopen-linked-incident", "copy-observables", "accept-known", "append-delivered",
 		"approve-block", "request-block-removal", "confirm-block-removal", "offer-block-notice", "block-expiry",
 		"reopen-on-reply", "foreign-tags", "sort-by-topic", "close-children", "constituency-to-children", "inherit-constituency", "owner-to-children", "owner-to-incident",
 		"reopen-parents", "resolution", "due-on-reply", "due-after-reply", "restart-on-reply",

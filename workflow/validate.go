@@ -25,7 +25,7 @@ import (
 // if it is one of the library, with parameters of another type or that cannot work;
 // a reaction that nothing or everything wakes, that does nothing or two things, or
 // that names what there is not; a choice of templates by what there is not, or with
-// what is no language.
+// what is no language; a feed that is described twice, or that sets what cannot be.
 func (p *Policy) Validate() error {
 	var errs []error
 	p.faults(func(_ string, err error) { errs = append(errs, fmt.Errorf("workflow: policy %w", err)) })
@@ -144,6 +144,7 @@ func (p *Policy) faults(report func(place string, err error)) {
 	}
 	p.reactionFaults(called, wrong)
 	p.templateFaults(wrong)
+	p.feedFaults(wrong)
 }
 
 // at joins the parts of a place.

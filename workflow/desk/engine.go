@@ -142,7 +142,14 @@ func (r *run) command(ctx context.Context, c workflow.Command, cause incident.Ca
 		before, at := ticket, id
 		if decision.Ticket != 0 && decision.Ticket != id {
 			at = decision.Ticket
-			if before, err = r.draft.Ticket(ctx, at); err != nil {
+			before, err = r.draft.Ticket(ctx, at)
+			if _, opens := decision.Event.(incident.Opened); opens && errors.Is(err, storage.ErrNotFound) {
+				before, err = incident.Ticket{}, nil
+				if cause.Rule == "" {
+					r.opened = append(r.opened, at)
+				}
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -61,6 +61,16 @@ func (r *run) learn(ctx context.Context, facts *workflow.Facts, asks []workflow.
 				return err
 			}
 			facts.KnowDefective(a, is)
+		case workflow.FactObserved, workflow.FactNewestObserved:
+			q := storage.HistoryQuery{Tickets: []incident.ID{a.Ticket}, Types: []string{incident.Observed{}.Type()}}
+			if a.Fact == workflow.FactNewestObserved {
+				q.Descending, q.Limit = true, 1
+			}
+			records, err := r.draft.History(ctx, q)
+			if err != nil {
+				return err
+			}
+			facts.KnowRecords(a, records)
 		case workflow.FactSince:
 			records, err := r.since(ctx, a.Ticket, a.Version)
 			if err != nil {
@@ -92,6 +102,9 @@ func (r *run) answer(ctx context.Context, a workflow.Ask) ([]incident.Ticket, er
 	switch a.Fact {
 	case workflow.FactTicket:
 		return r.tickets(ctx, a.Ticket)
+	case workflow.FactNumber:
+		id, err := r.draft.NextID(ctx)
+		return []incident.Ticket{{ID: id}}, err
 	case workflow.FactParents:
 		child, err := r.draft.Ticket(ctx, a.Ticket)
 		if err != nil {
