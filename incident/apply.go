@@ -16,7 +16,7 @@ func Apply(t Ticket, r Record) Ticket {
 	t.Version, t.Hash = r.Version, r.Hash
 	t.Vocabulary = max(t.Vocabulary, Vocabulary)
 	t.Updated = at
-	if ev, err := Decode(r); err == nil {
+	if ev, err := folded(r); err == nil {
 		ev.apply(&t, at)
 	}
 	return t

@@ -127,7 +127,7 @@ func folds() []fold {
 		{"edited nothing", incident.Edited{}, nothing},
 		{"cleared", cleared, func(t *incident.Ticket) { t.Wake = nil }},
 		{"observed", incident.Observed{
-			Feed: "f k", Added: 1, Count: 2, First: ptr(at(1)), Last: ptr(at(2)), Beyond: true, Blobs: []incident.Digest{{1}},
+			Feed: "f k", Added: 1, Count: 2, First: ptr(at(1)), Last: ptr(at(2)), Full: true, Beyond: true, Blobs: []incident.Digest{{1}},
 			Content: incident.ObservedContent{Observations: []incident.Observation{{ID: "7", Kind: "scan"}}, Kept: []string{"a", "b"}},
 		}, func(t *incident.Ticket) {
 			t.Observations = &incident.Observations{Feed: "f k", Count: 2, First: ptr(at(1)), Last: ptr(at(2)), Beyond: true, Bound: "b"}

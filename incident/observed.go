@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -18,7 +19,8 @@ type Observed struct {
 	Count  int        `json:"count"`            // that the ticket keeps now
 	First  *time.Time `json:"first,omitempty"`  // the first time among them; nil: none says one
 	Last   *time.Time `json:"last,omitempty"`   // the last
-	Beyond bool       `json:"beyond,omitempty"` // the limit is exceeded, with this record
+	Full   bool       `json:"full,omitempty"`   // the limit is reached, and Content has what is kept
+	Beyond bool       `json:"beyond,omitempty"` // there were more for the first time
 
 	Content ObservedContent `json:"-"`
 	Blobs   []Digest        `json:"-"` // the pieces of the raw input that they were read from
@@ -90,10 +92,27 @@ func (e Observed) apply(t *Ticket, _ time.Time) {
 	if t.Observations != nil {
 		bound, beyond = t.Observations.Bound, beyond || t.Observations.Beyond
 	}
-	if n := len(e.Content.Kept); n > 0 {
+	if n := len(e.Content.Kept); n > 0 && e.Full {
 		bound = e.Content.Kept[n-1]
 	}
 	t.Observations = &Observations{Feed: e.Feed, Count: e.Count, First: moment(e.First), Last: moment(e.Last), Beyond: beyond, Bound: bound}
+}
+
+// folded decodes a record as far as the fold needs it: not the observations, which
+// cost more than all the rest.
+func folded(r Record) (Event, error) {
+	if r.Type != (Observed{}).Type() {
+		return Decode(r)
+	}
+	var sum Observed
+	if err := json.Unmarshal(r.Data, &sum); err != nil || !sum.Full {
+		return sum, err
+	}
+	return decode(r, func(e *Observed) any {
+		return &struct {
+			Kept *[]string `json:"kept"`
+		}{&e.Content.Kept}
+	})
 }
 
 func (Imported) apply(t *Ticket, _ time.Time) { t.Kind = KindDesk }

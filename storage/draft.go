@@ -27,6 +27,7 @@ type Draft struct {
 	records   []*incident.Record
 	claims    map[Key]incident.ID
 	claimed   []Key
+	free      map[Key]bool // not claimed in the base, which was asked
 	outgoing  map[string]draftedOutgoing
 	blobs     map[incident.Digest][]byte
 	bookmarks map[string]Bookmark // as they are now, of those that were changed; Revision 0: removed
@@ -52,6 +53,7 @@ func NewDraft(base Reader) *Draft {
 		base:      base,
 		tickets:   map[incident.ID]*drafted{},
 		claims:    map[Key]incident.ID{},
+		free:      map[Key]bool{},
 		outgoing:  map[string]draftedOutgoing{},
 		blobs:     map[incident.Digest][]byte{},
 		bookmarks: map[string]Bookmark{},
@@ -135,7 +137,14 @@ func (d *Draft) Claimed(ctx context.Context, key Key) (incident.ID, bool, error)
 	if id, ok := d.claims[key]; ok {
 		return id, true, nil
 	}
-	return d.base.Claimed(ctx, key)
+	if d.free[key] {
+		return 0, false, nil
+	}
+	id, taken, err := d.base.Claimed(ctx, key)
+	if err == nil && !taken {
+		d.free[key] = true
+	}
+	return id, taken, err
 }
 
 // Outgoing implements [Reader].

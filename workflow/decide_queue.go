@@ -262,7 +262,7 @@ func (o Observed) join(p *Policy, sum *incident.Observations, before []string) (
 			ev.Content.Observations = append(ev.Content.Observations, o.Observations[k.at])
 		}
 	}
-	ev.Added, ev.Count = len(ev.Content.Observations), len(ev.Content.Kept)
+	ev.Added, ev.Count, ev.Full = len(ev.Content.Observations), len(ev.Content.Kept), true
 	ev.First, ev.Last = nil, nil
 	for _, key := range ev.Content.Kept {
 		if at, ok := incident.KeyTime(key); ok {

@@ -272,6 +272,9 @@ func (c CSV) row(o *incident.Observation, header, places, cells []string) error 
 		}
 	}
 	o.Endpoints = ends[:]
+	if ends == [3]incident.Endpoint{{Role: incident.RoleSource}, {Role: incident.RoleTarget}, {}} {
+		return fmt.Errorf("the row names no system")
+	}
 	if o.Time.IsZero() { // the last time is all that is known
 		o.Time, o.End = o.End, o.Time
 	} else if o.End.Before(o.Time) {

@@ -59,7 +59,7 @@ func lifetime(parent incident.ID) []incident.Event {
 		message,
 		edited,
 		incident.Held{Reason: "two tags", Candidates: []incident.ID{parent}},
-		incident.Observed{Feed: "feed", Count: 2, First: ptr(hour(1)), Beyond: true, Content: incident.ObservedContent{Kept: []string{"k"}}},
+		incident.Observed{Feed: "feed", Count: 2, First: ptr(hour(1)), Full: true, Beyond: true, Content: incident.ObservedContent{Kept: []string{"k"}}},
 		incident.DueSet{Due: ptr(hour(30)), Clock: "response"},
 		incident.Commented{Blobs: []incident.Digest{incident.DigestOf([]byte("note"))}},
 		incident.Unknown{Name: "of-tomorrow", Data: []byte(`{ "a" :1}`), Content: []byte(`{"b": 2 }`)},

@@ -91,7 +91,8 @@ type Config struct {
 
 	// Formats are the data formats that the desk reads and writes, for example
 	// xirl.Formats(): the templates' XMLDATA is written in the one called airt, IODEF in
-	// iodef, and a draft takes data along in any of them.
+	// iodef, a draft takes data along in any of them, and mail and feeds are read as any
+	// of them ([Desk.Import]).
 	Formats []incident.Format
 
 	// What reactions of the policy need, beside Templates. Without it they fail, with a

@@ -224,7 +224,7 @@ func (g *generator) draw(n int) int {
 
 func (g *generator) command(by incident.Actor) workflow.Command {
 	mine := func(t incident.Ticket) bool { return t.Owner == by && isAny(t) }
-	switch g.draw(47) {
+	switch g.draw(50) {
 	case 39, 40:
 		return workflow.Resend{Ticket: g.one(func(t incident.Ticket) bool { return isChild(t) && t.LastInside != nil }), To: pick(g, nil, []incident.Party{{Address: pick(g, outsiders...)}})}
 	case 38:
@@ -297,6 +297,12 @@ func (g *generator) command(by incident.Actor) workflow.Command {
 		return workflow.ConfirmMail{Ticket: 1}
 	case 37:
 		return workflow.Release{Ticket: g.one(mine)}
+	case 47:
+		return workflow.Accept{Ticket: g.one(isWaiting), Fields: classified}
+	case 48:
+		return workflow.Attach{Ticket: g.one(isWaiting), Incident: g.one(both(isIncident, not(isClosed)))}
+	case 49:
+		return g.group()
 	case 32:
 		from := g.ticket(g.one(isAny))
 		kind := pick(g, incident.KindIncident, incident.KindInvestigation, from.Kind)
@@ -304,6 +310,25 @@ func (g *generator) command(by incident.Actor) workflow.Command {
 	}
 	return g.deliver()
 }
+
+// group groups two reports that wait and have an address in common.
+func (g *generator) group() workflow.Command {
+	for range 20 {
+		t := g.ticket(g.one(isWaiting))
+		other := g.one(func(o incident.Ticket) bool {
+			return isWaiting(o) && o.ID != t.ID && slices.ContainsFunc(o.Observables, func(x incident.Observable) bool {
+				return x.Kind == incident.Address && slices.ContainsFunc(t.Observables, x.Same)
+			})
+		})
+		if isWaiting(g.ticket(other)) && other != t.ID {
+			return workflow.Group{Ticket: t.ID, With: []incident.ID{other}}
+		}
+	}
+	return workflow.Group{Ticket: g.one(isWaiting), With: []incident.ID{g.one(isReport)}}
+}
+
+// isWaiting finds reports that wait for a decision and belong to nobody.
+func isWaiting(t incident.Ticket) bool { return t.Waiting() && t.Owner == incident.Nobody }
 
 // merge joins two tickets of a kind, now and then of two.
 func (g *generator) merge() workflow.Command {
@@ -356,7 +381,7 @@ func (g *generator) mail() ([]byte, mail.Envelope) {
 	g.letters++
 	from := pick(g, outsiders...)
 	subject, more := "Something from outside", fmt.Sprintf("Message-ID: <%d@example.org>\r\n", g.letters)
-	text := fmt.Sprintf("Letter %d about 198.51.100.%d.", g.letters, g.Intn(250))
+	text := fmt.Sprintf("Letter %d about 198.51.100.%d.", g.letters, g.Intn(6))
 	env := mail.Envelope{From: from, To: []string{"csirt@example.net"}}
 	child := both(isChild, not(isHeld))
 	switch g.Intn(17) {

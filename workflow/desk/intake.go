@@ -99,7 +99,8 @@ type incoming struct {
 	team    bool
 	entity  incident.MessageEntity
 	tagged  []incident.ID
-	copyKey storage.Key // empty Value: the mail has no Message-ID
+	report  *machineReport // that it is; nil: it is none
+	copyKey storage.Key    // empty Value: the mail has no Message-ID
 
 	bounce     *mail.Bounce        // nil: it is none
 	deliveries []workflow.Delivery // what it says of a mail of ours
@@ -121,6 +122,7 @@ func (d *Desk) read(ctx context.Context, env mail.Envelope, raw []byte) (*incomi
 	in.entity = d.entity(in, err)
 	in.entity.Layers = in.open.layers()
 	in.owner, in.ownerWhy = d.whose(incident.KindReport, in.entity.Observables)
+	in.report = d.machineReport(in)
 	if header.MessageID != "" {
 		in.copyKey = storage.Key{Space: claimCopy, Value: header.MessageID + "\n" + fingerprint(header, raw)}
 	}
@@ -275,12 +277,19 @@ func (r *run) receive(ctx context.Context, in *incoming, failed error) (*Receipt
 	if err := r.clearAnswered(ctx, in); err != nil {
 		return nil, err
 	}
-	if err := r.all(ctx, []workflow.Command{command}); err != nil {
+	receipt := &Receipt{Ticket: verdict.Ticket, Verdict: verdict, Machine: in.isMachine()}
+	if in.report != nil && failed == nil {
+		err = r.receiveReport(ctx, in, command, receipt)
+	} else {
+		err = r.all(ctx, []workflow.Command{command})
+	}
+	if err != nil {
 		return nil, err
 	}
-	receipt := &Receipt{Ticket: verdict.Ticket, Verdict: verdict, Machine: in.isMachine()}
-	if len(r.opened) > 0 {
+	if receipt.Ticket == 0 {
 		receipt.Ticket = r.opened[0]
+	}
+	if len(r.opened) > 0 {
 		opened, err := r.draft.Ticket(ctx, receipt.Ticket) // a hook may hold a mail, or not
 		if err != nil {
 			return nil, err

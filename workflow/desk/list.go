@@ -41,14 +41,14 @@ type List string
 
 // Lists.
 const (
-	ListNew     List = "new"     // reports that nobody has dealt with: in their initial phase and without an incident; held ones are among them, with Held set (JANET 3.5)
+	ListNew     List = "new"     // reports that nobody has dealt with: in their initial phase and without an incident; held ones are among them, with Held set (JANET 3.5). Those that came by a feed alone are in ListQueue
 	ListMine    List = "mine"    // the actor's own incidents that are not inactive (JANET 3.15)
 	ListUnowned List = "unowned" // incidents without an owner that are not inactive
 	ListDue     List = "due"     // all incidents that are not inactive (JANET 3.15, 3.16)
 )
 
 // Lists returns all lists.
-func Lists() []List { return []List{ListNew, ListMine, ListUnowned, ListDue} }
+func Lists() []List { return []List{ListNew, ListQueue, ListMine, ListUnowned, ListDue} }
 
 // Query describes the tickets of a list, for whoever wants some of them: new reports
 // by the oldest number, incidents by what is most due: those without a due date at the
@@ -57,8 +57,12 @@ func Lists() []List { return []List{ListNew, ListMine, ListUnowned, ListDue} }
 func (s *Session) Query(list List) storage.Query {
 	q := storage.Query{Kinds: []incident.Kind{incident.KindIncident}, Phases: notInactive(), Order: storage.MostDue()}
 	switch list {
-	case ListNew:
-		return storage.Query{Kinds: []incident.Kind{incident.KindReport}, Phases: []incident.Phase{incident.Initial}, Links: storage.Unlinked}
+	case ListNew, ListQueue:
+		q = storage.Query{Kinds: []incident.Kind{incident.KindReport}, Phases: []incident.Phase{incident.Initial}, Links: storage.Unlinked, Machines: storage.NotByFeed}
+		if list == ListQueue {
+			q.Machines = storage.Observed
+		}
+		return q
 	case ListMine:
 		q.Owners = []incident.Actor{s.who.Actor}
 	case ListUnowned:

@@ -44,9 +44,11 @@ func (o Owner) Constituency() string {
 }
 
 // Parties returns the contacts that have a mail address, for a command.
-func (o Owner) Parties() []incident.Party {
+func (o Owner) Parties() []incident.Party { return parties(o.Contacts) }
+
+func parties(contacts []lookup.Contact) []incident.Party {
 	var list []incident.Party
-	for _, c := range o.Contacts {
+	for _, c := range contacts {
 		if c.Address != "" && !slices.ContainsFunc(list, func(p incident.Party) bool { return incident.SameAddress(p.Address, c.Address) }) {
 			list = append(list, incident.Party{Name: c.Name, Address: c.Address})
 		}

@@ -293,7 +293,8 @@ func (f *rightsFixture) command() workflow.Command {
 	if f.row.command == "open" {
 		return f.opening(inc)
 	}
-	free := f.row.command == "link" && f.kind == incident.KindReport || f.row.String() == "edit/give"
+	queued := slices.Contains([]string{"accept", "attach", "group"}, f.row.command)
+	free := (f.row.command == "link" || queued) && f.kind == incident.KindReport || f.row.String() == "edit/give"
 	var id incident.ID
 	switch {
 	case f.row.command == "deliver" && f.kind == incident.KindReport:
@@ -318,7 +319,7 @@ func (f *rightsFixture) command() workflow.Command {
 	switch f.row.String() {
 	case "see", "examine":
 		return nil
-	case "take", "reject":
+	case "take", "reject", "accept", "attach", "group":
 		if !f.mine {
 			f.as(workflow.Assign{Ticket: id, To: incident.Nobody})
 		}
@@ -409,6 +410,19 @@ func (f *rightsFixture) command() workflow.Command {
 			f.as(workflow.DropMail{Ticket: id})
 		}
 		return workflow.ReleaseMail{Ticket: id}
+	case "accept":
+		return workflow.Accept{Ticket: id, Fields: classified}
+	case "attach":
+		return workflow.Attach{Ticket: id, Incident: f.open(incident.KindIncident)}
+	case "group":
+		var parents []incident.ID
+		if f.kind == incident.KindInvestigation || f.kind == incident.KindBlock {
+			parents = append(parents, inc)
+		}
+		other := f.open(f.kind, parents...)
+		address := []incident.Observable{{Kind: incident.Address, Value: "192.0.2.7"}}
+		f.as(workflow.Edit{Ticket: id, AddObservables: address}, workflow.Edit{Ticket: other, AddObservables: address}, workflow.Assign{Ticket: other, To: incident.Nobody})
+		return workflow.Group{Ticket: id, With: []incident.ID{other}}
 	case "deliver/to":
 		return workflow.Deliver{Ticket: id, To: f.open(incident.KindInvestigation)}
 	}
