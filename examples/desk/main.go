@@ -112,6 +112,7 @@ func subcommands() []subcommand {
 		changes(),
 		operations(),
 		lookups(),
+		queueing(),
 		[]subcommand{
 			{"sla", "explain ID | report | recompute | example", "service agreements: when a ticket is due and why, figures of a period, new terms", 1, 2, agreement},
 			{"policy", "lint POLICY | graph POLICY | diff POLICY POLICY | adopt POLICY | show [NAME]", "policies: find what is wrong with one, draw its lifecycles, compare two, work by one from now on, print one; a policy is a file, or janet, rtir, airt", 1, 3, policies},

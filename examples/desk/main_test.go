@@ -150,7 +150,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"take", "1", "--as", "alice@example.net"}, "is no name of a handler"},
 		{[]string{"list", "--mailbox", "csirt"}, `--mailbox "csirt" is no mail address`},
 		{[]string{"list", "--team", "example.net"}, "neither an address nor a domain like @example.net"},
-		{[]string{"list", "newest"}, "allowed are new, mine, unowned, due, all"},
+		{[]string{"list", "newest"}, "allowed are new, queue, mine, unowned, due, all"},
 		{[]string{"list", "due", "--kind", "report"}, "leave out the name due, or the flags"},
 		{[]string{"list", "--kind", "problem"}, "allowed are [report incident investigation block]"},
 		{[]string{"list", "--touches", "here"}, "allowed are 192.0.2.7, 192.0.2.0/24"},

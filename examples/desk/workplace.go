@@ -16,7 +16,6 @@ import (
 	"github.com/airtight-csirt/airtight/mail"
 	"github.com/airtight-csirt/airtight/workflow"
 	"github.com/airtight-csirt/airtight/workflow/desk"
-	"github.com/airtight-csirt/airtight/xirl"
 )
 
 // mailLimit is the size of the largest mail that is taken, in bytes.
@@ -94,7 +93,7 @@ func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
 		From:   incident.Party{Name: c.tag, Address: c.mailbox},
 		Limits: mail.Limits{Bytes: mailLimit},
 		Now:    s.now, Rand: s.rand, Log: s.log,
-		Recipients: c.also, Forms: c.forms, Formats: xirl.Formats(),
+		Recipients: c.also, Forms: c.forms, Formats: formats(),
 	}
 	if config.Templates, err = c.givenTemplates(); err != nil {
 		w.Close()

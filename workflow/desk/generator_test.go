@@ -159,11 +159,14 @@ func (g *generator) promise() workflow.Command {
 
 // several is a list of commands that belong together.
 func (g *generator) several() []workflow.Command {
-	switch g.Intn(6) {
+	switch g.Intn(7) {
 	case 4:
 		id := g.one(both(isChild, isAny))
 		g.dropped = append(g.dropped, id)
 		return []workflow.Command{workflow.Reply{Ticket: id, Text: "Hush."}, workflow.DropMail{Ticket: id}}
+	case 5:
+		rang := workflow.Open{Kind: incident.KindReport, Subject: "By telephone", Text: "About 192.0.2.99."}
+		return []workflow.Command{rang, rang, workflow.Group{Ticket: incident.Nth(1), With: []incident.ID{incident.Nth(2)}}}
 	case 0:
 		return []workflow.Command{
 			workflow.Open{Kind: incident.KindIncident, Subject: "From a report", Fields: classified},

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -138,4 +139,80 @@ func observationsOf(ctx context.Context, r storage.Reader, t incident.Ticket) ([
 	}
 	records, err := r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{t.ID}, Types: []string{incident.Observed{}.Type()}})
 	return workflow.Kept(records), err
+}
+
+// Exchange returns what another team is told of a ticket as data (AIRT paper 3.1): its
+// [Session.Observations], or where machines have reported none, one that is made of
+// its addresses and the message that says the most of it. What names no reporter is
+// reported by the desk, under the number of the ticket. No status, state or note is in
+// it. Errors: as those of Observations.
+func (s *Session) Exchange(ctx context.Context, id incident.ID) ([]incident.Observation, error) {
+	list, err := s.Observations(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var t incident.Ticket
+	if len(list) == 0 {
+		var logs []string
+		err = s.view(ctx, func(ctx context.Context, r storage.Reader) (err error) {
+			if t, err = s.ticket(ctx, r, id); err == nil {
+				logs, err = s.desk.firstMessage(ctx, r, filling{ticket: t}, s.scope)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		list = []incident.Observation{observationOf(t, logs)}
+	}
+	from := s.desk.config.From
+	us := incident.Reporter{Name: from.Name, Mail: from.Address}
+	number := s.desk.numberOf(id)
+	for i := range list {
+		o := &list[i]
+		if o.Reporter != (incident.Reporter{}) && o.ID != "" {
+			continue
+		}
+		if o.Reporter == (incident.Reporter{}) {
+			o.Reporter = us
+		}
+		switch {
+		case o.ID != "":
+		case len(list) == 1:
+			o.ID = number
+		default:
+			o.ID = fmt.Sprintf("%s.%d", number, i+1)
+		}
+		o.Normalize()
+	}
+	return list, nil
+}
+
+// observationOf makes an observation of what a ticket is about.
+func observationOf(t incident.Ticket, logs []string) incident.Observation {
+	o := incident.Observation{Time: t.Created}
+	for _, x := range t.Observables {
+		e := incident.Endpoint{Role: x.Role}
+		network, ok := x.Network()
+		switch {
+		case x.Kind == incident.Address && ok:
+			e.Address = network.Addr()
+		case x.Kind == incident.Prefix && ok:
+			e.Network = network
+		case x.Kind == incident.Host:
+			e.Host = x.Value
+		case x.Kind == incident.URL:
+			e.URL = x.Value
+		case x.Kind == incident.MailAddress:
+			e.Mail = x.Value
+		default:
+			continue
+		}
+		o.Endpoints = append(o.Endpoints, e)
+	}
+	for _, text := range logs {
+		o.Logs = append(o.Logs, incident.Log{Data: []byte(text)})
+	}
+	o.Normalize()
+	return o
 }

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/workflow"
+	"github.com/airtight-csirt/airtight/workflow/desk"
+	"github.com/airtight-csirt/airtight/xirl"
+)
+
+// queueing are the subcommands for what machines report.
+func queueing() []subcommand {
+	return []subcommand{
+		{"import", "[FILE...]", "take in reports of machines, from files or standard input: they wait in the queue", 0, -1, importFiles},
+		{"queue", "", "list the reports of machines that wait for a decision, with the incidents that have an address in common", 0, 0, queue},
+		{"accept", "ID...", "make an incident of each report that waits, by itself", 1, -1, accept},
+		{"append", "ID INCIDENT", "add a report that waits to an incident, with all that it says", 2, 2,
+			pair(func(id, parent incident.ID) workflow.Command {
+				return workflow.Attach{Ticket: id, Incident: parent}
+			})},
+		{"group", "ID ID...", "merge reports that wait into the first one, which has an address in common with each", 2, -1, group},
+		{"export", "ID --format FORMAT", "write a ticket as data for another team", 1, 1, exchange},
+	}
+}
+
+// formats are all that the program knows.
+func formats() []incident.Format {
+	list := append(xirl.Formats(), xirl.CSV{Name: "csv"}.Format())
+	for _, feed := range xirl.Feeds() {
+		list = append(list, feed.Format())
+	}
+	return list
+}
+
+// formatNames returns the names of formats that fit.
+func formatNames(fits func(incident.Format) bool) []string {
+	var names []string
+	for _, f := range formats() {
+		if fits(f) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+func reads(f incident.Format) bool  { return f.Decode != nil }
+func writes(f incident.Format) bool { return f.Encode != nil }
+
+// importFiles imports each file by itself, in order.
+func importFiles(c *call, flags *flag.FlagSet) action {
+	format := flags.String("format", "auto", "`format` of the input: auto, "+strings.Join(formatNames(reads), ", "))
+	feed := flags.String("feed", "", "`name` of the feed, as the policy or the reports call it")
+	dry := flags.Bool("dry-run", false, "say what would happen and store nothing; each piece of 500 reports is judged for itself")
+	return func(ctx context.Context, files []string) error {
+		if *format == "auto" {
+			*format = ""
+		}
+		w, err := c.open(ctx, setting{create: !*dry})
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		if len(files) == 0 {
+			files = []string{"-"}
+		}
+		var results []*desk.Imported
+		for _, name := range files {
+			in := desk.Import{Name: name, Feed: *feed, Format: *format, By: c.actor(), Limits: incident.Limits{Bytes: -1, Incidents: -1}, Preview: *dry, Progress: c.importing()}
+			result, err := w.importFile(ctx, c, in)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			results = append(results, result)
+			for _, why := range result.Reasons {
+				fmt.Fprintf(c.stderr, "%s: %s\n", printable(name), printable(why))
+			}
+			if !c.json {
+				c.imported(name, result, *dry)
+			}
+		}
+		if c.json {
+			return c.printJSON(results)
+		}
+		return nil
+	}
+}
+
+func (w *workplace) importFile(ctx context.Context, c *call, in desk.Import) (*desk.Imported, error) {
+	var r io.Reader = c.stdin
+	if in.Name != "-" {
+		file, err := os.Open(in.Name)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		r = file
+	}
+	return w.desk.Import(ctx, in, bufio.NewReaderSize(r, 64<<10))
+}
+
+// importing tells now and then how far a long import has come.
+func (c *call) importing() func(desk.Imported) {
+	last := time.Now()
+	return func(p desk.Imported) {
+		if time.Since(last) > 2*time.Second {
+			last = time.Now()
+			fmt.Fprintf(c.stderr, "%d observations, %d MiB\n", p.Observations, p.Bytes>>20)
+		}
+	}
+}
+
+// imported says what came of an import.
+func (c *call) imported(name string, result *desk.Imported, dry bool) {
+	if dry {
+		fmt.Fprint(c.stdout, "preview, nothing is stored: ")
+	}
+	fmt.Fprintf(c.stdout, "%s, %s: %d observations, %d kept, %d new reports", printable(name), result.Format, result.Observations, result.Kept, result.Opened)
+	for _, rest := range []struct {
+		n   int
+		how string
+	}{{result.Known, "known"}, {result.Beyond, "beyond the limit"}, {result.Dropped, "dropped"}, {result.Refused, "refused"}} {
+		if rest.n > 0 {
+			fmt.Fprintf(c.stdout, ", %d %s", rest.n, rest.how)
+		}
+	}
+	if result.Again {
+		fmt.Fprint(c.stdout, "; the same was imported before")
+	}
+	fmt.Fprintln(c.stdout)
+}
+
+func queue(c *call, flags *flag.FlagSet) action {
+	after := afterFlag(flags)
+	return func(ctx context.Context, _ []string) error {
+		w, err := c.open(ctx, setting{})
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		page, err := w.me.Queue(ctx, *after)
+		if err != nil {
+			return err
+		}
+		if c.json {
+			return c.printJSON(page)
+		}
+		tell := teller{c.zone}
+		fmt.Fprintf(c.stdout, "queue: %d of %d reports, %s\n", len(page.Entries), page.Total, tell.when(page.At))
+		table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintf(table, "ID\tCONSTITUENCY\tCOUNT\tLAST\tACTIVE\tRECENT\tWITH\tSUBJECT\n")
+		for _, e := range page.Entries {
+			fmt.Fprintf(table, "#%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", e.ID, cmp.Or(printable(e.Constituency), "-"), e.Observations.Count,
+				tell.date(e.Observations.Last), numbers(e.Active), numbers(e.Recent), numbers(e.Siblings), printable(e.Subject))
+		}
+		if err := table.Flush(); err != nil || page.Next == nil {
+			return err
+		}
+		_, err = fmt.Fprintf(c.stdout, "next page: the same with --after %s\n", placeOf(page.Next))
+		return err
+	}
+}
+
+func numbers(ids []incident.ID) string {
+	var list []string
+	for _, id := range ids {
+		list = append(list, "#"+id.String())
+	}
+	return cmp.Or(strings.Join(list, ","), "-")
+}
+
+func accept(c *call, flags *flag.FlagSet) action {
+	d := newDoing(c, flags)
+	var command workflow.Accept
+	flags.StringVar(&command.Subject, "subject", "", "`subject` of the incident; default: that of the report")
+	flags.Func("field", "`NAME=VALUE` of the incident, repeatable; default: as the policy says of the feed", func(s string) error {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok || name == "" {
+			return fmt.Errorf("%q is no field: allowed is NAME=VALUE", s)
+		}
+		if command.Fields == nil {
+			command.Fields = map[string][]string{}
+		}
+		command.Fields[name] = append(command.Fields[name], value)
+		return nil
+	})
+	return func(ctx context.Context, words []string) error {
+		ids, err := parseIDs(words)
+		if err != nil {
+			return err
+		}
+		var commands []workflow.Command
+		for _, id := range ids {
+			one := command
+			one.Ticket = id
+			commands = append(commands, one)
+		}
+		return d.each(ctx, commands...)
+	}
+}
+
+func group(c *call, flags *flag.FlagSet) action {
+	d := newDoing(c, flags)
+	return func(ctx context.Context, words []string) error {
+		ids, err := parseIDs(words)
+		if err != nil {
+			return err
+		}
+		return d.do(ctx, workflow.Group{Ticket: ids[0], With: ids[1:]})
+	}
+}
+
+// exchange writes what another team is told of a ticket.
+func exchange(c *call, flags *flag.FlagSet) action {
+	name := flags.String("format", "xirl", "`format`: "+strings.Join(formatNames(writes), ", "))
+	return c.about(func(ctx context.Context, w *workplace, id incident.ID, _ []string) error {
+		known := formats()
+		i := slices.IndexFunc(known, func(f incident.Format) bool { return writes(f) && strings.EqualFold(f.Name, *name) })
+		if i < 0 {
+			return usage("there is no format %q to write: allowed are %s", *name, strings.Join(formatNames(writes), ", "))
+		}
+		list, err := w.me.Exchange(ctx, id)
+		if err != nil {
+			return err
+		}
+		losses, err := known[i].Encode(c.stdout, slices.Values(list))
+		for _, l := range losses {
+			fmt.Fprintf(c.stderr, "%s has no place for %s, of %d observations\n", *name, l.Field, l.Count)
+		}
+		return err
+	})
+}
