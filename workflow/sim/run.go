@@ -131,6 +131,15 @@ func (p *player) name(name string, id incident.ID) {
 	}
 }
 
+// opening reports whether a command opens a ticket.
+func opening(c workflow.Command) bool {
+	switch c.(type) {
+	case workflow.Open, workflow.Accept:
+		return true
+	}
+	return false
+}
+
 // do gives the commands of a step: as one Do, or each by itself.
 func (p *player) do(ctx context.Context, s Step) (o outcome) {
 	enc := p.encoder()
@@ -148,7 +157,7 @@ func (p *player) do(ctx context.Context, s Step) (o outcome) {
 			return outcome{refused: errs}
 		}
 		commands = append(commands, command)
-		if _, ok := command.(workflow.Open); ok {
+		if opening(command) {
 			opens = append(opens, c.Opens)
 		}
 	}
@@ -164,7 +173,7 @@ func (p *player) do(ctx context.Context, s Step) (o outcome) {
 	for _, r := range results {
 		if r.Err != nil {
 			errs = append(errs, r.Err)
-			if _, ok := r.Command.(workflow.Open); ok {
+			if opening(r.Command) {
 				opens = opens[1:]
 			}
 			continue
@@ -174,6 +183,9 @@ func (p *player) do(ctx context.Context, s Step) (o outcome) {
 		o.others = append(o.others, r.Result.AtWork...)
 		for _, id := range r.Result.Opened {
 			p.name(opens[0], id)
+			opens = opens[1:]
+		}
+		if opening(r.Command) && len(r.Result.Opened) == 0 { // it was accepted before
 			opens = opens[1:]
 		}
 	}

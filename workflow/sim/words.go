@@ -140,7 +140,7 @@ func (p *parser) check() {
 			for _, e := range errs {
 				p.wrong(c.line, e.column, "%v", e.err)
 			}
-			if c.Opens != "" && c.Name != "open" && !(isWord && c.Name == "mail") {
+			if c.Opens != "" && c.Name != "open" && c.Name != "accept" && !(isWord && c.Name == "mail") {
 				p.wrong(c.line, c.column, "%s opens no ticket that could be called %s", c.Name, c.Opens)
 			}
 			opened[c.Opens] = true
