@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
@@ -87,7 +88,8 @@ func (c *call) tale(ctx context.Context, w *workplace, s *story) error {
 			fmt.Fprintf(c.stdout, "  mail of %s to %s: %s\n", place(o.Ticket, o.Version), o.To, o.Status)
 		}
 	}
-	fmt.Fprintln(c.stdout)
+	fmt.Fprintf(c.stdout, "\nFrom the report #%s that was read to incident #%s: one command, less than %s\n", s.found, s.blocked, s.took.Truncate(time.Second)+time.Second)
+	fmt.Fprintf(c.stdout, "The router was given:\n%s\n", indented(string(s.routes)))
 	c.verification(found)
 	return storyHolds(documents, found)
 }
@@ -103,4 +105,9 @@ func storyHolds(documents []*document, found *desk.Verification) error {
 		}
 	}
 	return nil
+}
+
+// indented puts two blanks before every line.
+func indented(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n  ")
 }

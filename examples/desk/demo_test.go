@@ -119,7 +119,7 @@ func TestDemoJSON(t *testing.T) {
 	b := newBench(t)
 	var documents []shownDocument
 	b.decode(&documents, "demo")
-	require.Len(t, documents, 4)
+	require.Len(t, documents, 7)
 	for i := range documents {
 		var shown shownDocument
 		b.decode(&shown, "show", fmt.Sprint(i+1))

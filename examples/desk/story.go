@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +18,8 @@ import (
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
 	"github.com/airtight-csirt/airtight/workflow/desk"
+	"github.com/airtight-csirt/airtight/workflow/export"
+	"github.com/airtight-csirt/airtight/xirl"
 )
 
 // fate is the clock and the randomness of a story.
@@ -97,6 +102,9 @@ type story struct {
 	err     error
 
 	report, incident, investigation incident.ID
+	found, blocked                  incident.ID   // the report of the sensors about something new, and its incident
+	routes                          []byte        // of the router, once it is blocked
+	took                            time.Duration // from a report that was read to the incident
 }
 
 func newStory(ctx context.Context, w *workplace, fate *fate, seed uint64) (*story, error) {
@@ -125,6 +133,7 @@ func (s *story) play() {
 	s.reportArrives()
 	s.incidentIsMade()
 	s.investigationGoesOut()
+	s.sensorsReport()
 	if s.absent {
 		s.machineAnswers()
 	}
@@ -192,6 +201,75 @@ func (s *story) investigationGoesOut() {
 	due := s.fate.Now().Add(48 * time.Hour)
 	s.do(s.alice, workflow.Edit{Ticket: s.investigation, Due: &due})
 	s.post()
+}
+
+// sensorsReport: a sensor tells of two addresses, one of which we know. The report
+// about it joins our incident; the other one becomes an incident by one command, which
+// is serious enough to be blocked on the router (AIRT paper 4, figure 5).
+func (s *story) sensorsReport() {
+	s.later(5*time.Minute, 20*time.Minute)
+	const other = "198.51.100.66"
+	var list []incident.Observation
+	for i, address := range []string{s.address, other} {
+		list = append(list, incident.Observation{
+			ID: fmt.Sprintf("alarm-%d", i+1), Reporter: incident.Reporter{Name: "Sensors"}, Time: s.fate.Now(), Kind: "scan", Protocol: "tcp", Count: 100,
+			Endpoints: []incident.Endpoint{
+				{Role: incident.RoleSource, Address: netip.MustParseAddr(address)}, {Role: incident.RoleTarget, Address: netip.MustParseAddr("203.0.113.9"), Ports: "22"},
+			},
+		})
+	}
+	var document bytes.Buffer
+	if _, err := xirl.XIRL().Encode(&document, slices.Values(list)); err != nil && s.err == nil {
+		s.err = err
+	}
+	s.send(incident.Party{Name: "Sensors", Address: "sensors@example.org"}, mail.Letter{
+		Subject: "Alarm", Text: "Two alarms.\n", AutoSubmitted: "auto-generated",
+		Attachments: []incident.Part{{Type: "application/xml", Name: "alarms.xml", Content: document.Bytes()}},
+	})
+	s.later(10*time.Minute, 30*time.Minute)
+	for _, e := range s.inQueue(2) {
+		switch {
+		case slices.Equal(e.Active, []incident.ID{s.incident}):
+			s.do(s.alice, workflow.Attach{Ticket: e.ID, Incident: s.incident})
+		case len(e.Active) == 0:
+			began := time.Now()
+			opened := s.do(s.alice, workflow.Accept{Ticket: e.ID, Fields: map[string][]string{"Classification": {"Scan"}}})
+			s.took = time.Since(began)
+			if len(opened) > 0 {
+				s.found, s.blocked = e.ID, opened[0]
+			}
+		default:
+			s.err = fmt.Errorf("report %s has to do with incidents %v", e.ID, e.Active)
+		}
+	}
+	s.inQueue(0)
+	s.later(5*time.Minute, 20*time.Minute)
+	state := incident.State("blockrequest")
+	s.do(s.alice, workflow.Edit{Ticket: s.blocked, State: &state})
+	if s.err != nil {
+		return
+	}
+	out, err := s.desk.As(s.alice).Export(s.ctx, export.Export{Template: "nullroute", Dialect: "cisco-ios", States: []incident.State{state}})
+	if err != nil {
+		s.err = err
+		return
+	}
+	s.routes = out.Text
+	s.later(time.Hour, 4*time.Hour)
+	s.do(s.alice, workflow.Move{Ticket: s.blocked, To: workflow.StatusResolved})
+}
+
+// inQueue returns what waits in the queue, of which there must be so many.
+func (s *story) inQueue(n int) []desk.Entry {
+	if s.err != nil {
+		return nil
+	}
+	page, err := s.desk.As(s.alice).Queue(s.ctx, nil)
+	if err == nil && len(page.Entries) != n {
+		err = fmt.Errorf("%d reports wait in the queue, not %d", len(page.Entries), n)
+	}
+	s.err = err
+	return page.Entries
 }
 
 // siteAnswers: a reply finds its ticket by the tag in its subject, and makes it
