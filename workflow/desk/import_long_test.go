@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -77,4 +78,9 @@ func TestImportSpeed(t *testing.T) {
 		t.Logf("after %dk: %v for a thousand, heap %d MiB", i+1, paces[i].Round(time.Millisecond), heaps[i]>>20)
 	}
 	t.Logf("last: %v, heap %d MiB", paces[n-1].Round(time.Millisecond), heaps[n-1]>>20)
+	median := func(list []time.Duration) time.Duration { return slices.Sorted(slices.Values(list))[len(list)/2] }
+	tenth := max(n/10, 3)
+	t.Logf("medians: %v in the first tenth, %v in the last: %.2f times", median(paces[:tenth]).Round(time.Millisecond), median(paces[n-tenth:]).Round(time.Millisecond),
+		float64(median(paces[n-tenth:]))/float64(median(paces[:tenth])))
+	require.Less(t, slices.Max(heaps), uint64(100<<20), "memory does not grow with the input")
 }
