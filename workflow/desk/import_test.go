@@ -417,3 +417,35 @@ func observation(id, ip string) incident.Observation {
 		Protocol: "tcp", Logs: []incident.Log{{Data: []byte("Mar  1 08:00:00 sensor: denied " + ip)}},
 	}
 }
+
+// Data that comes with a mail which belongs to a ticket, or waits for a person, stays
+// with it.
+func TestMailOfMachinesWithItsTicket(t *testing.T) {
+	w := newWorldUnder(t, memory.New(), feeding(), withFormats)
+	letter := func(subject string, list ...incident.Observation) *desk.Receipt {
+		var document bytes.Buffer
+		_, err := xirl.XIRL().Encode(&document, slices.Values(list))
+		require.NoError(t, err)
+		receipt, err := w.desk.Receive(ctx, mail.Envelope{From: "bob@example.org"}, []byte("From: bob@example.org\r\nTo: csirt@example.net\r\nSubject: "+subject+"\r\n"+
+			"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nLook.\r\n--b\r\nContent-Type: application/xml\r\n\r\n"+document.String()+"\r\n--b--\r\n"))
+		require.NoError(t, err)
+		return receipt
+	}
+	inc := w.do(workflow.Open{Kind: incident.KindIncident, Subject: "Scans", Fields: classified}).Opened[0]
+	asked := w.do(workflow.Open{
+		Kind: incident.KindInvestigation, Parents: []incident.ID{inc}, Subject: "Scans", Requestors: []incident.Party{{Address: "bob@example.org"}}, Text: "Please look.",
+	}).Opened[0]
+	answered := letter("Re: [A CSIRT #"+asked.String()+"] Scans", observation("X-1", "192.0.2.7"), observation("X-2", "192.0.2.8"))
+	require.Equal(t, asked, answered.Ticket)
+	list, err := w.alice.Observations(ctx, asked)
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	require.Empty(t, w.queue(), "an answer is no report")
+
+	held := letter("[A CSIRT #4711]", observation("X-1", "192.0.2.7"), observation("X-3", "192.0.2.9"))
+	require.True(t, held.Held)
+	list, err = w.alice.Observations(ctx, held.Ticket)
+	require.NoError(t, err)
+	require.Len(t, list, 1, "what is known is not taken again")
+	w.verify()
+}
