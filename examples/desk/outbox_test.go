@@ -36,7 +36,7 @@ func TestOutbox(t *testing.T) {
 	require.Empty(t, rows)
 
 	require.Contains(t, b.refused(exitRefused, "outbox", "release", "1.3.0"), "outgoing mail 1.3.0 is queued: allowed is parked, dropped, failed or uncertain")
-	require.Contains(t, b.refused(exitUsage, "outbox", "--status", "lost"), `there is no status "lost": allowed are [parked failed uncertain queued sending sent dropped]`)
+	require.Contains(t, b.refused(exitUsage, "outbox", "--status", "lost"), `there is no status "lost": allowed are [parked failed uncertain queued leased sending sent dropped]`)
 	require.Contains(t, b.refused(exitUsage, "outbox", "burn"), "allowed are nothing, release ID..., drop ID...")
 	for _, word := range []string{"x", "1.x", "1.0", "1.3.x", "1.3.0.0", "1.3.-1"} {
 		require.Contains(t, b.refused(exitUsage, "outbox", "drop", word), "is no outgoing mail: allowed is a row like 7.3.0")

@@ -79,17 +79,16 @@ func TestGroup(t *testing.T) {
 // gives equal observations (AIRT paper 3.1).
 func TestExchange(t *testing.T) {
 	ctx := context.Background()
-	newDesk := func(name, domain string) (*desk.Desk, storage.Store) {
-		store := memory.New()
-		d, err := desk.New(store, desk.Config{
+	newDesk := func(name, domain string) *desk.Desk {
+		d, err := desk.New(memory.New(), desk.Config{
 			Tag: mail.Tag{Name: name}, From: incident.Party{Name: name, Address: "csirt@" + domain}, Formats: formats(),
 			Now: func() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) },
 		})
 		require.NoError(t, err)
-		return d, store
+		return d
 	}
-	ours, store := newDesk("A CSIRT", "example.net")
-	theirs, _ := newDesk("B CSIRT", "example.org")
+	ours := newDesk("A CSIRT", "example.net")
+	theirs := newDesk("B CSIRT", "example.org")
 	door, err := newHost(taking(theirs), smtp.Only("csirt@example.org"))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, door.stop(ctx)) }()
@@ -113,7 +112,7 @@ func TestExchange(t *testing.T) {
 		Text: "Please have a look.", Attachments: []workflow.File{{Name: "incident.xml", Type: "application/xml", Content: document.Bytes()}},
 	})
 	require.NoError(t, err)
-	courier := desk.Courier{Store: store, Sender: smtp.NewSender(door.address, smtp.SenderConfig{}), Now: func() time.Time { return time.Date(2026, 3, 2, 9, 1, 0, 0, time.UTC) }}
+	courier := desk.Courier{Desk: ours, Only: storage.OnlyMail, Sender: smtp.NewSender(door.address, smtp.SenderConfig{}), Now: func() time.Time { return time.Date(2026, 3, 2, 9, 1, 0, 0, time.UTC) }}
 	_, err = courier.Flush(ctx, 10)
 	require.NoError(t, err)
 

@@ -171,7 +171,7 @@ func (s *Session) begin(ctx context.Context, r storage.Reader, b Beginning, tick
 	d := s.desk
 	policy := d.config.Policy.Templates
 	for _, format := range b.Attach {
-		content, lost, err := d.encoded(format, whole(ticket, incidents))
+		content, lost, err := d.encoded(ctx, r, s.scope, format, filling{ticket: ticket, incidents: incidents})
 		if err != nil {
 			return out, err
 		}

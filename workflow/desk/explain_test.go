@@ -133,7 +133,7 @@ func TestReplayTellsOffers(t *testing.T) {
 // Asked again, rules say what they said: every command that a rule gave, and every
 // reason that stands in a record.
 func TestReplayAgreesWithTheRecords(t *testing.T) {
-	const seed, steps = 5, 150
+	const seed, steps = 5, 200
 	t.Logf("seed %d", seed)
 	w := newWorld(t, janet, func(c *desk.Config) { c.Rand = rand.New(rand.NewSource(seed)) })
 	g := &generator{Rand: rand.New(rand.NewSource(seed)), now: w.now, policy: workflow.Default()}

@@ -119,10 +119,12 @@ func (d *Desk) read(ctx context.Context, env mail.Envelope, raw []byte) (*incomi
 	in.open = d.open(ctx, raw, header)
 	in.msg, err = in.open.reader(header, err, d.config.Limits)
 	in.tagged = cut(d.config.Tag.Find(in.msg.Subject), maxTags)
+	var findings []string
+	in.report, findings = d.machineReport(in)
 	in.entity = d.entity(in, err)
+	in.entity.Findings = append(in.entity.Findings, findings...)
 	in.entity.Layers = in.open.layers()
 	in.owner, in.ownerWhy = d.whose(incident.KindReport, in.entity.Observables)
-	in.report = d.machineReport(in)
 	if header.MessageID != "" {
 		in.copyKey = storage.Key{Space: claimCopy, Value: header.MessageID + "\n" + fingerprint(header, raw)}
 	}
@@ -181,7 +183,7 @@ func (d *Desk) entity(in *incoming, limit error) incident.MessageEntity {
 		e.Date = &date
 	}
 	var n int
-	if e.Observables, n = d.observables(texts(msg, in.machine.Bounce)); n > maxObservables {
+	if e.Observables, n = d.observables(texts(msg, in.machine.Bounce || in.report != nil)); n > maxObservables {
 		e.Findings = append(e.Findings, fmt.Sprintf("only %d of its %d addresses were taken over", maxObservables, n))
 	}
 	if e.Subject != msg.Subject {

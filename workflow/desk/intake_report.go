@@ -24,11 +24,11 @@ type machineReport struct {
 }
 
 // machineReport looks for a report of machines in a mail, by the first of
-// Config.Formats that recognises one. Why nothing, or not all, could be read becomes a
-// finding: the mail is an ordinary one then.
-func (d *Desk) machineReport(in *incoming) *machineReport {
+// Config.Formats that recognises one. Why nothing, or not all, could be read is a
+// finding: without observations the mail is an ordinary one.
+func (d *Desk) machineReport(in *incoming) (report *machineReport, findings []string) {
 	if len(d.config.Formats) == 0 || in.machine.Bounce || in.machine.Loop || in.bounce != nil {
-		return nil
+		return nil, nil
 	}
 	header := in.raw
 	for _, end := range []string{"\r\n\r\n", "\n\n", "\r\r"} {
@@ -39,26 +39,23 @@ func (d *Desk) machineReport(in *incoming) *machineReport {
 	parts := append([]incident.Part{{Type: incident.HeaderType, Content: header}}, in.msg.Parts...)
 	i := slices.IndexFunc(d.config.Formats, func(f incident.Format) bool { return f.Recognise(parts) })
 	if i < 0 {
-		return nil
+		return nil, nil
 	}
 	format := d.config.Formats[i]
-	report := &machineReport{format: format.Name}
-	find := func(text string, args ...any) {
-		if len(in.entity.Findings) < maxFindings {
-			in.entity.Findings = append(in.entity.Findings, incident.Clean(fmt.Sprintf(text, args...)))
-		}
-	}
+	report = &machineReport{format: format.Name}
 	for o, err := range format.Mail(parts, incident.Limits{Incidents: maxMailObservations}) {
 		if err != nil {
-			find("its report could not be read: %v", err)
+			if len(findings) < maxFindings {
+				findings = append(findings, incident.Clean(fmt.Sprintf("its report could not be read: %v", err)))
+			}
 			continue
 		}
 		report.observations = append(report.observations, o)
 	}
 	if len(report.observations) == 0 {
-		return nil
+		return nil, findings
 	}
-	return report
+	return report, findings
 }
 
 // receiveReport stores a mail that is a report of machines. What belongs to a ticket

@@ -52,9 +52,9 @@ func (d *Desk) observables(texts iter.Seq[string]) (list []incident.Observable, 
 func one(text string) iter.Seq[string] { return slices.Values([]string{text}) }
 
 // texts are what a mail says, the main text first: where HTML is all there is to read,
-// with the targets of its links. Then its files that are texts, in order; those of a
-// bounce hold our own mail.
-func texts(msg *mail.Message, bounce bool) iter.Seq[string] {
+// with the targets of its links. Then its files that are texts, in order; but those of a
+// bounce hold our own mail, and those of a report of machines are read as what they are.
+func texts(msg *mail.Message, mainOnly bool) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		main, files := []string{msg.Text}, []incident.Part(nil)
 		plain := false
@@ -80,7 +80,7 @@ func texts(msg *mail.Message, bounce bool) iter.Seq[string] {
 				main = append(main, partText(p))
 			}
 		}
-		if !yield(strings.Join(main, "\n")) || bounce {
+		if !yield(strings.Join(main, "\n")) || mainOnly {
 			return
 		}
 		for _, p := range files {

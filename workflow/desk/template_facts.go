@@ -1,9 +1,7 @@
 package desk
 
 import (
-	"bytes"
 	"context"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -51,7 +49,7 @@ func (d *Desk) templateFacts(ctx context.Context, r storage.Reader, f filling, u
 	}
 	var err error
 	if needs("LOGGING") {
-		if facts.Logs, err = d.firstMessage(ctx, r, f, scope); err != nil {
+		if facts.Logs, err = d.logs(ctx, r, f, scope); err != nil {
 			return facts, err
 		}
 	}
@@ -80,7 +78,7 @@ func (d *Desk) templateFacts(ctx context.Context, r storage.Reader, f filling, u
 		if !needs(data.name) {
 			continue
 		}
-		file, _, err := d.encoded(data.format, t)
+		file, _, err := d.encoded(ctx, r, scope, data.format, f)
 		if *data.to = string(file); err != nil {
 			facts.unknown = append(facts.unknown, data.name)
 		}
@@ -188,6 +186,25 @@ func typeOf(t incident.Ticket) string {
 	return ""
 }
 
+// logs returns the first message and the logs of what machines have reported.
+func (d *Desk) logs(ctx context.Context, r storage.Reader, f filling, scope *storage.Scope) ([]string, error) {
+	list, err := d.firstMessage(ctx, r, f, scope)
+	if err != nil {
+		return nil, err
+	}
+	reported, err := reportedOn(ctx, r, scope, f)
+	left := maxLog
+	for _, o := range reported {
+		for _, l := range o.Logs {
+			if left -= len(l.Data); left < 0 {
+				return append(list, "[...]\n"), err
+			}
+			list = append(list, incident.Clean(string(l.Data)))
+		}
+	}
+	return list, err
+}
+
 // firstMessage returns the text of the first message that somebody outside has sent
 // about a ticket: for an incident, to its oldest report that has one; what belongs to an
 // incident and is no report has that of the incident. What came encrypted is left out,
@@ -236,56 +253,4 @@ func (d *Desk) firstMessage(ctx context.Context, r storage.Reader, f filling, sc
 		}
 	}
 	return nil, nil
-}
-
-// encoded writes what a ticket says of systems in a format of Config.Formats. The error
-// says which there are, or why this one cannot hold it.
-func (d *Desk) encoded(format string, t incident.Ticket) (content []byte, lost []incident.Loss, err error) {
-	var known []string
-	for _, f := range d.config.Formats {
-		switch {
-		case f.Encode == nil:
-			continue
-		case f.Name != format:
-			known = append(known, f.Name)
-			continue
-		}
-		var b bytes.Buffer
-		lost, err = f.Encode(&b, slices.Values([]incident.Observation{d.observation(t)}))
-		return b.Bytes(), lost, err
-	}
-	return nil, nil, &NoFormatError{format, known}
-}
-
-// observation is what other teams may be told of a ticket: its number, type and systems.
-// There is no state in it, no note, and nobody's mail.
-func (d *Desk) observation(t incident.Ticket) incident.Observation {
-	o := incident.Observation{
-		Time: t.Created, Kind: typeOf(t),
-		Reporter: incident.Reporter{Name: d.config.Tag.Name, Mail: d.config.From.Address},
-	}
-	if t.ID != 0 {
-		o.ID = d.numberOf(t.ID)
-	}
-	for _, seen := range t.Observables {
-		e := incident.Endpoint{Role: seen.Role}
-		switch seen.Kind {
-		case incident.Address:
-			e.Address, _ = netip.ParseAddr(seen.Value)
-		case incident.Prefix:
-			e.Network, _ = netip.ParsePrefix(seen.Value)
-		case incident.Host:
-			e.Host = seen.Value
-		case incident.URL:
-			e.URL = seen.Value
-		case incident.MailAddress:
-			e.Mail = seen.Value
-		default:
-			continue
-		}
-		if !slices.Contains(o.Endpoints, e) {
-			o.Endpoints = append(o.Endpoints, e)
-		}
-	}
-	return o
 }
