@@ -38,6 +38,7 @@ type Config struct {
 type Directory struct {
 	config         Config
 	constituencies map[string]Constituency // contacts in order, with all that they inherit
+	contacts       map[string]Contact      // by incident.MailKey
 	version        uint32
 	fallback       string
 	networks       bart.Table[*Entry]
@@ -53,7 +54,7 @@ func NewDirectory(doc Document, config Config) (*Directory, error) {
 	d := &Directory{
 		config: config, version: doc.Version, fallback: doc.Default,
 		constituencies: make(map[string]Constituency, len(doc.Constituencies)),
-		domains:        make(map[string]*Entry), systems: make(map[uint32]*Entry),
+		contacts:       make(map[string]Contact), domains: make(map[string]*Entry), systems: make(map[uint32]*Entry),
 	}
 	var list []error
 	bad := func(format string, args ...any) {
@@ -87,6 +88,11 @@ func NewDirectory(doc Document, config Config) (*Directory, error) {
 			}
 		}
 		slices.SortStableFunc(c.Contacts, func(a, b Contact) int { return cmp.Compare(a.Order, b.Order) })
+		for _, p := range c.Contacts {
+			if _, known := d.contacts[incident.MailKey(p.Address)]; !known && p.Address != "" {
+				d.contacts[incident.MailKey(p.Address)] = p
+			}
+		}
 		d.constituencies[c.Name] = c
 	}
 	if _, ok := d.constituencies[doc.Default]; !ok {
@@ -158,6 +164,13 @@ func (m Match) Known() bool { return m.Entry.Constituency != "" }
 func (d *Directory) Network(a netip.Addr) *Entry {
 	e, _ := d.networks.Lookup(a.Unmap())
 	return e
+}
+
+// Contact returns the contact with a mail address, with the language and service that it
+// inherits: the first in the order of the document, if several constituencies have it.
+func (d *Directory) Contact(address string) (Contact, bool) {
+	c, ok := d.contacts[incident.MailKey(address)]
+	return c, ok
 }
 
 // Role returns the role of an observable: its own, or the one that [Config.Role]

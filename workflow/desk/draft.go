@@ -183,7 +183,7 @@ func (s *Session) begin(ctx context.Context, r storage.Reader, b Beginning, tick
 	case b.Plain:
 		return out, nil
 	case name == "":
-		if name = policy.For(to, ticket, incidents...); name == "" {
+		if name = d.choices(to).For(to, ticket, incidents...); name == "" {
 			return out, nil
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/mail"
 	"github.com/airtight-csirt/airtight/storage"
+	"github.com/airtight-csirt/airtight/workflow"
 )
 
 // DocumentTemplate begins the names of the documents that templates are: template/NAME,
@@ -316,7 +318,43 @@ func (d *Desk) languagesFor(explicit string, to []incident.Party, t incident.Tic
 			break
 		}
 	}
-	return d.config.Policy.Templates.LanguagesFor(to, t.Constituency)
+	return d.choices(to).LanguagesFor(to, t.Constituency)
+}
+
+// choices is what the policy says of templates, beside what the directory says of its
+// contacts: what the policy says of the very address counts before that.
+func (d *Desk) choices(to []incident.Party) workflow.Templates {
+	c := d.config.Policy.Templates
+	if d.config.Directory == nil {
+		return c
+	}
+	c.Recipients, c.Languages = maps.Clone(c.Recipients), maps.Clone(c.Languages)
+	for _, p := range to {
+		contact, ok := d.config.Directory.Contact(p.Address)
+		if !ok {
+			continue
+		}
+		c.Recipients = with(c.Recipients, p.Address, contact.Template)
+		c.Languages = with(c.Languages, p.Address, contact.Language)
+	}
+	return c
+}
+
+// with adds what is said of an address, unless nothing is, or something was said.
+func with(said map[string]string, address, what string) map[string]string {
+	for known := range said {
+		if incident.SameAddress(known, address) {
+			return said
+		}
+	}
+	if what == "" {
+		return said
+	}
+	if said == nil {
+		said = map[string]string{}
+	}
+	said[address] = what
+	return said
 }
 
 // incidentsOf returns the incidents that a ticket belongs to, as far as somebody may see

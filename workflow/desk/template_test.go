@@ -11,6 +11,7 @@ import (
 
 	"github.com/airtight-csirt/airtight/adapters/memory"
 	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/lookup"
 	"github.com/airtight-csirt/airtight/mail"
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
@@ -195,6 +196,29 @@ func TestTemplateLanguages(t *testing.T) {
 	require.Equal(t, "Guten Tag. Tschüss.", w.begins(open("bob@example.nl", ""), desk.Beginning{Language: "de-CH"}), "what is asked for counts before all")
 	inc := w.do(workflow.Open{Kind: incident.KindIncident, Subject: "Scan", Constituency: "campus"}).Opened[0]
 	require.Equal(t, "Guten Tag. Tschüss.", w.begins(open("bob@example.org", "", inc), desk.Beginning{}), "that of its incident")
+}
+
+// A contact of the directory has a template and a language; what the policy says of the
+// address counts before them.
+func TestContactNamesTemplate(t *testing.T) {
+	w := newWorld(t, has(map[string]string{"hello": "Hello.", "hello.de": "Guten Tag.", "terse": "Yes.", "terse.de": "Ja."}), func(c *desk.Config) {
+		var err error
+		c.Directory, err = lookup.NewDirectory(lookup.Document{Default: "world", Constituencies: []lookup.Constituency{
+			{Name: "world"},
+			{Name: "campus", Language: "de", Contacts: []lookup.Contact{{Address: "noc@example.org", Template: "terse"}, {Address: "abuse@example.org"}}},
+		}}, lookup.Config{})
+		require.NoError(t, err)
+		c.Policy.Templates = workflow.Templates{
+			Recipients: map[string]string{"@example.org": "hello"}, Languages: map[string]string{"ABUSE@example.org": "en"},
+		}
+	})
+	open := func(address string) incident.ID {
+		return w.do(workflow.Open{Kind: incident.KindInvestigation, Subject: "Scan", Requestors: []incident.Party{{Address: address}}}).Opened[0]
+	}
+	require.Equal(t, "Ja.", w.begins(open("NOC@example.org"), desk.Beginning{}))
+	require.Equal(t, "Hello.", w.begins(open("abuse@example.org"), desk.Beginning{}), "no template of its own; the policy knows its language")
+	require.Equal(t, "Hello.", w.begins(open("bob@example.org"), desk.Beginning{}), "no contact")
+	require.Equal(t, map[string]string{"@example.org": "hello"}, w.desk.Policy().Templates.Recipients, "the policy stays as it was")
 }
 
 // Where nobody names a template the policy may; where it names one that the desk does
