@@ -43,8 +43,10 @@ type Courier struct {
 	Now      func() time.Time                // called by several goroutines; nil: time.Now
 	Log      *slog.Logger                    // nil: silent
 
-	mu    sync.Mutex
-	roads map[string]*road // by destination
+	mu      sync.Mutex
+	roads   map[string]*road // by destination
+	waiting []*written       // rows that the next update takes along
+	writing sync.Mutex       // held by who writes
 }
 
 // Flush tries to send at most n messages that are due, each once, reactions counted as

@@ -257,7 +257,7 @@ func killedCourier(t *testing.T, uncertain workflow.Uncertainty, kills int) {
 	last := w.through(h)
 	last.Now, last.Parallel, last.Lease, last.Attempts = time.Now, 4, time.Second, 1000
 	last.Backoff = func(int) time.Duration { return time.Millisecond }
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(5 * time.Minute); ; {
 		_, err := last.Flush(ctx, 1000)
 		require.NoError(t, err)
 		rest := 0

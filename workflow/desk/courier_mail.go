@@ -21,14 +21,16 @@ func (c *Courier) send(ctx context.Context, o storage.Outgoing) (bool, error) {
 	o.Attempts++
 	var raw []byte
 	gone := false
-	err := c.Desk.store.Update(ctx, func(ctx context.Context, tx storage.Tx) error {
-		var err error
-		raw, err = readBlob(ctx, tx.OpenBlob, o.Blob)
+	err := c.Desk.store.View(ctx, func(ctx context.Context, r storage.Reader) (err error) {
+		raw, err = readBlob(ctx, r.OpenBlob, o.Blob)
 		if gone = errors.Is(err, storage.ErrNotFound); err != nil && !gone { // one lost message must not hold up the others
 			return fmt.Errorf("message of outgoing mail %s: %w", o.ID(), err)
 		}
-		return tx.PutOutgoing(ctx, o)
+		return nil
 	})
+	if err == nil {
+		err = c.write(ctx, o)
+	}
 	if errors.Is(err, storage.ErrConflict) {
 		return false, nil // another courier has it
 	}
@@ -131,8 +133,7 @@ func (c *Courier) settle(o *storage.Outgoing, failure error) {
 func (c *Courier) conclude(ctx context.Context, o storage.Outgoing, failure error) error {
 	o.Lease = time.Time{}
 	if o.Status == storage.Sent {
-		err := c.Desk.store.Update(ctx, func(ctx context.Context, tx storage.Tx) error { return tx.PutOutgoing(ctx, o) })
-		if !errors.Is(err, storage.ErrConflict) {
+		if err := c.write(ctx, o); !errors.Is(err, storage.ErrConflict) {
 			return err
 		}
 	}
@@ -158,8 +159,7 @@ func (c *Courier) record(ctx context.Context, o storage.Outgoing) error {
 // returns it as it is stored. The error is storage.ErrConflict if the attempt does not
 // count any more.
 func (c *Courier) put(ctx context.Context, o storage.Outgoing) (storage.Outgoing, error) {
-	write := func(ctx context.Context, tx storage.Tx) error { return tx.PutOutgoing(ctx, o) }
-	err := c.Desk.store.Update(ctx, write)
+	err := c.write(ctx, o)
 	if errors.Is(err, storage.ErrConflict) {
 		err = update(ctx, c.Desk.store, func(ctx context.Context, tx storage.Tx) error {
 			row, ok, err := sameAttempt(ctx, tx, o)
@@ -170,7 +170,7 @@ func (c *Courier) put(ctx context.Context, o storage.Outgoing) (storage.Outgoing
 				return errTaken
 			}
 			o.Revision, o.Charge = row.Revision, row.Charge
-			return write(ctx, tx)
+			return tx.PutOutgoing(ctx, o)
 		})
 	}
 	if errors.Is(err, errTaken) {
