@@ -145,6 +145,9 @@ func (o Observation) json() []byte {
 }
 
 func sortedByJSON[T any](list []T) []T {
+	if len(list) < 2 {
+		return list
+	}
 	type entry struct {
 		key   []byte
 		value T
