@@ -27,7 +27,8 @@ type Draft struct {
 	records   []*incident.Record
 	claims    map[Key]incident.ID
 	claimed   []Key
-	free      map[Key]bool // not claimed in the base, which was asked
+	free      map[Key]bool        // not claimed in the base, which was asked
+	held      map[Key]incident.ID // claimed in the base, which was asked
 	outgoing  map[string]draftedOutgoing
 	blobs     map[incident.Digest][]byte
 	bookmarks map[string]Bookmark // as they are now, of those that were changed; Revision 0: removed
@@ -54,6 +55,7 @@ func NewDraft(base Reader) *Draft {
 		tickets:   map[incident.ID]*drafted{},
 		claims:    map[Key]incident.ID{},
 		free:      map[Key]bool{},
+		held:      map[Key]incident.ID{},
 		outgoing:  map[string]draftedOutgoing{},
 		blobs:     map[incident.Digest][]byte{},
 		bookmarks: map[string]Bookmark{},
@@ -139,6 +141,9 @@ func (d *Draft) Claimed(ctx context.Context, key Key) (incident.ID, bool, error)
 	}
 	if d.free[key] {
 		return 0, false, nil
+	}
+	if id, ok := d.held[key]; ok {
+		return id, true, nil
 	}
 	id, taken, err := d.base.Claimed(ctx, key)
 	if err == nil && !taken {
@@ -436,14 +441,8 @@ func (d *Draft) Flush(ctx context.Context, tx Tx) (Changes, error) {
 	if err := tx.Append(ctx, c.Records...); err != nil {
 		return c, err
 	}
-	for _, claim := range c.Claims {
-		holder, err := tx.Claim(ctx, claim.Key, claim.Ticket)
-		if err != nil {
-			return c, err
-		}
-		if holder != claim.Ticket {
-			return c, fmt.Errorf("%s %q is held by ticket %s: %w", claim.Key.Space, claim.Key.Value, holder, ErrConflict)
-		}
+	if err := flushClaims(ctx, tx, c.Claims); err != nil {
+		return c, err
 	}
 	for _, o := range c.Outgoing {
 		put := o

@@ -33,6 +33,9 @@ type lies struct {
 
 	findText func(next storage.TextSearcher, ctx context.Context, words []string, q storage.Query) ([]incident.Ticket, error)
 	putText  func(next storage.TextKeeper, ctx context.Context, t storage.Text) error
+
+	claimedOf func(ctx context.Context, next storage.Reader, keys []storage.Key) (map[storage.Key]incident.ID, error)
+	claimAll  func(ctx context.Context, next storage.Tx, claims []storage.Claim) (bool, error)
 }
 
 // crooked is a store that lies.
@@ -197,6 +200,49 @@ func (tx crookedTx) PutText(ctx context.Context, t storage.Text) error {
 		return tx.lies.putText(tx.next.(storage.TextKeeper), ctx, t)
 	}
 	return tx.next.(storage.TextKeeper).PutText(ctx, t)
+}
+
+func claimedOf(ctx context.Context, r storage.Reader, keys []storage.Key) (map[storage.Key]incident.ID, error) {
+	held := map[storage.Key]incident.ID{}
+	for _, key := range keys {
+		id, ok, err := r.Claimed(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			held[key] = id
+		}
+	}
+	return held, nil
+}
+
+func (r crookedReader) ClaimedOf(ctx context.Context, keys []storage.Key) (map[storage.Key]incident.ID, error) {
+	if r.lies.claimedOf != nil {
+		return r.lies.claimedOf(ctx, r.next, keys)
+	}
+	return claimedOf(ctx, r, keys)
+}
+
+func claimAll(ctx context.Context, tx storage.Tx, claims []storage.Claim) (bool, error) {
+	free := true
+	for _, claim := range claims {
+		_, taken, err := tx.Claimed(ctx, claim.Key)
+		if err == nil {
+			_, err = tx.Claim(ctx, claim.Key, claim.Ticket)
+		}
+		if err != nil {
+			return false, err
+		}
+		free = free && !taken
+	}
+	return free, nil
+}
+
+func (tx crookedTx) ClaimAll(ctx context.Context, claims []storage.Claim) (bool, error) {
+	if tx.lies.claimAll != nil {
+		return tx.lies.claimAll(ctx, tx.next, claims)
+	}
+	return claimAll(ctx, tx, claims)
 }
 
 // each is a Reader every method of which reads in a View of its own: it sees

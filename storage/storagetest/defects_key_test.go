@@ -77,6 +77,21 @@ func keyDefects() []defect {
 			_, err := next.Claim(ctx, key, id)
 			return id, err
 		}}, "Claim", "OwnWrites"),
+		lying("many claims are free whoever holds them", lies{claimAll: func(ctx context.Context, next storage.Tx, claims []storage.Claim) (bool, error) {
+			_, err := claimAll(ctx, next, claims)
+			return true, err
+		}}, "ClaimsAtOnce"),
+		lying("many claims end at one that is held", lies{claimAll: func(ctx context.Context, next storage.Tx, claims []storage.Claim) (bool, error) {
+			for i := range claims {
+				if free, err := claimAll(ctx, next, claims[i:i+1]); err != nil || !free {
+					return free, err
+				}
+			}
+			return true, nil
+		}}, "ClaimsAtOnce"),
+		lying("of many keys the last are not looked up", lies{claimedOf: func(ctx context.Context, next storage.Reader, keys []storage.Key) (map[storage.Key]incident.ID, error) {
+			return claimedOf(ctx, next, keys[:min(len(keys), 64)])
+		}}, "ClaimsAtOnce"),
 		lying("keys have no space", keyed(func(k storage.Key) storage.Key { k.Space = ""; return k }), "Claim"),
 		lying("space and value run together", keyed(func(k storage.Key) storage.Key { return storage.Key{Value: k.Space + k.Value} }), "Claim"),
 		lying("keys have no case", keyed(func(k storage.Key) storage.Key { k.Value = strings.ToLower(k.Value); return k }), "Claim"),

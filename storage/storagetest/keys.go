@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,6 +16,7 @@ func keyChecks() []Check {
 	return []Check{
 		{"Claim", "Claim gives a key to a ticket unless some ticket holds it already, and returns the holder. A claim is never taken away.", claim},
 		{"LongKeys", "Claim gives a key to a ticket, however long the key and whatever its text.", longKeys},
+		{"ClaimsAtOnce", "ClaimAll claims what Claim would, and ClaimedOf returns who holds each of some keys.", claimsAtOnce},
 		{"Blob", "PutBlob keeps bytes under their SHA-256.", blobs},
 		{"BlobTwice", "Putting the same bytes again changes nothing.", blobTwice},
 		{"BlobNotFound", "OpenBlob returns the bytes of a blob, or ErrNotFound.", blobNotFound},
@@ -58,6 +60,63 @@ func claim(c *trial) {
 		for _, id := range []incident.ID{b, a, b} {
 			if holder, err := tx.Claim(ctx, key, id); err != nil || holder != b {
 				c.broken("claimed by %s first, by %s in the same update: the holder is given as %s, %v", b, id, holder, err)
+			}
+		}
+	})
+}
+
+// claimsAtOnce holds for stores that claim and look up many keys at once; others have
+// nothing to check.
+func claimsAtOnce(c *trial) {
+	a, b := c.opened(report("a")).ID, c.opened(report("b")).ID
+	var keys []storage.Key
+	var claims []storage.Claim
+	want := map[storage.Key]incident.ID{}
+	for i := range 150 {
+		key := storage.Key{Space: []string{"observation", "message-id", "waiting"}[i%3], Value: strings.Repeat("x", i/3)}
+		keys = append(keys, key, storage.Key{Space: "nobody's", Value: key.Value})
+		claims = append(claims, storage.Claim{Key: key, Ticket: []incident.ID{a, b, incident.Desk}[i%7%3]})
+		want[key] = claims[i].Ticket
+	}
+	ask := func(ctx context.Context, r storage.Reader, when string) {
+		many, ok := r.(storage.ClaimsReader)
+		if !ok {
+			return
+		}
+		if held, err := many.ClaimedOf(ctx, keys); err != nil || !maps.Equal(held, want) {
+			c.broken("%s ClaimedOf gives %v, %v; want %v", when, held, err, want)
+		}
+		if held, err := many.ClaimedOf(ctx, nil); err != nil || len(held) > 0 {
+			c.broken("asked for no keys, ClaimedOf gives %v, %v", held, err)
+		}
+	}
+	c.update(func(ctx context.Context, tx storage.Tx) {
+		many, ok := tx.(storage.ClaimsWriter)
+		if !ok {
+			for _, claim := range claims {
+				_, err := tx.Claim(ctx, claim.Key, claim.Ticket)
+				c.must(err)
+			}
+			ask(ctx, tx, "in the update of the claims")
+			return
+		}
+		if free, err := many.ClaimAll(ctx, claims[:100]); err != nil || !free {
+			c.broken("all keys are free, and ClaimAll gives %v, %v", free, err)
+		}
+		taken := storage.Claim{Key: claims[0].Key, Ticket: claims[0].Ticket + 1}
+		if free, err := many.ClaimAll(ctx, append([]storage.Claim{taken}, claims[100:]...)); err != nil || free {
+			c.broken("one of the keys is held, and ClaimAll gives %v, %v", free, err)
+		}
+		if free, err := many.ClaimAll(ctx, nil); err != nil || !free {
+			c.broken("without claims ClaimAll gives %v, %v", free, err)
+		}
+		ask(ctx, tx, "in the update of the claims")
+	})
+	c.view(func(ctx context.Context, r storage.Reader) {
+		ask(ctx, r, "after the claims")
+		for key, id := range want {
+			if holder, ok, err := r.Claimed(ctx, key); err != nil || !ok || holder != id {
+				c.broken("after ClaimAll, Claimed gives %s, %v, %v; want %s", holder, ok, err, id)
 			}
 		}
 	})
