@@ -282,7 +282,11 @@ func (im *importing) write(ctx context.Context, r *run, ev *incident.Imported) e
 	}
 	at := change.After.Version
 	s := r.sorting(cmp.Or(im.Feed, im.result.Format))
-	for _, o := range im.rows {
+	list, err := s.identify(ctx, im.rows)
+	if err != nil {
+		return err
+	}
+	for _, o := range list {
 		if err := s.add(ctx, o); err != nil {
 			return err
 		}

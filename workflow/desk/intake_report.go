@@ -63,12 +63,16 @@ func (d *Desk) machineReport(in *incoming) (report *machineReport, findings []st
 // source has a report of its own, and the mail goes to the first of them.
 func (r *run) receiveReport(ctx context.Context, in *incoming, command workflow.Command, receipt *Receipt) error {
 	s := r.sorting(in.report.format)
-	for i, o := range in.report.observations {
+	list, err := s.identify(ctx, in.report.observations)
+	if err != nil {
+		return err
+	}
+	for i, o := range list {
 		if err := s.add(ctx, o); err != nil {
 			return err
 		}
 		if len(s.groups) > maxMailSources {
-			s.why("more than %d sources: import the rest, %d observations", maxMailSources, len(in.report.observations)-i-1)
+			s.why("more than %d sources: import the rest, %d observations", maxMailSources, len(list)-i-1)
 			break
 		}
 	}

@@ -57,13 +57,31 @@ func (s *sorting) of(o incident.Observation) string {
 	return s.feed
 }
 
+// identified is an observation in the zone of its feed, with what tells it from others.
+type identified struct {
+	incident.Observation
+	id string
+}
+
+// identify looks up at once whether observations are known, for add.
+func (s *sorting) identify(ctx context.Context, list []incident.Observation) ([]identified, error) {
+	all, keys := make([]identified, len(list)), make([]storage.Key, len(list))
+	for i, o := range list {
+		name := s.of(o)
+		feed, _ := s.run.policy.Feed(name)
+		o = rezoned(o, feed.Zone)
+		all[i] = identified{o, identity(o, name)}
+		keys[i] = storage.Key{Space: claimObservation, Value: all[i].id}
+	}
+	return all, s.run.draft.LookUpClaims(ctx, keys)
+}
+
 // add takes in an observation, unless it is known or the feed's guards drop it.
-func (s *sorting) add(ctx context.Context, o incident.Observation) error {
+func (s *sorting) add(ctx context.Context, one identified) error {
+	o, id := one.Observation, one.id
 	s.tally.Observations++
 	name := s.of(o)
 	feed, _ := s.run.policy.Feed(name)
-	o = rezoned(o, feed.Zone)
-	id := identity(o, name)
 	holder, known, err := s.run.draft.Claimed(ctx, storage.Key{Space: claimObservation, Value: id})
 	if err != nil {
 		return err
@@ -179,14 +197,16 @@ func (d *Desk) belongs(sources []incident.Observable) (constituency string, cont
 	return "", nil
 }
 
+func waitingKey(key string, number int) storage.Key {
+	return storage.Key{Space: claimWaiting, Value: key + "\n" + strconv.Itoa(number)}
+}
+
 // waiting returns the report that collects what a source, feed and kind have in
 // common; number: that of the next one, where none waits any more. Those before it
 // were decided: their numbers are 0, 1, 2 ..., and the last one is looked for by
 // halves.
 func (r *run) waiting(ctx context.Context, key string) (t incident.Ticket, number int, err error) {
-	claimed := func(n int) (incident.ID, bool, error) {
-		return r.draft.Claimed(ctx, storage.Key{Space: claimWaiting, Value: key + "\n" + strconv.Itoa(n)})
-	}
+	claimed := func(n int) (incident.ID, bool, error) { return r.draft.Claimed(ctx, waitingKey(key, n)) }
 	id, found, err := claimed(0)
 	if err != nil || !found {
 		return t, 0, err
@@ -233,6 +253,13 @@ type cover struct {
 // place brings gathered observations to the reports that collect them, opening those
 // that there are not. A mail goes to the first of these.
 func (s *sorting) place(ctx context.Context, l *cover, cause incident.Cause) (first incident.ID, err error) {
+	var keys []storage.Key
+	for _, g := range s.groups {
+		keys = append(keys, waitingKey(queueKey(g.feed, g.kind, g.sources), 0))
+	}
+	if err := s.run.draft.LookUpClaims(ctx, keys); err != nil {
+		return first, err
+	}
 	for i, g := range s.groups {
 		observed := workflow.Observed{Feed: g.feed, Observations: g.list}
 		if l != nil {
@@ -246,7 +273,7 @@ func (s *sorting) place(ctx context.Context, l *cover, cause incident.Cause) (fi
 		if t.Version == 0 {
 			t, err = s.open(ctx, g, observed, l, i == 0, cause)
 			if err == nil {
-				_, err = s.run.draft.Claim(ctx, storage.Key{Space: claimWaiting, Value: key + "\n" + strconv.Itoa(number)}, t.ID)
+				_, err = s.run.draft.Claim(ctx, waitingKey(key, number), t.ID)
 			}
 		} else {
 			if l != nil && i == 0 {
