@@ -45,10 +45,10 @@ func (f *feedFile) Read(p []byte) (int, error) {
 }
 
 // An import is as fast at its end as at its beginning, and does not take more memory.
-// 250,000 observations of 20,000 sources with LONG set; otherwise a fiftieth of both.
+// 250,000 observations of 20,000 sources with AIRTIGHT_LONG set; otherwise a fiftieth of both.
 func TestImportSpeed(t *testing.T) {
 	rows, sources := 5_000, 400
-	if os.Getenv("LONG") != "" {
+	if os.Getenv("AIRTIGHT_LONG") != "" {
 		rows, sources = 250_000, 20_000
 	}
 	store := open(t, "sqlite", sqlstore.SQLiteDSN(filepath.Join(t.TempDir(), "desk.db")), sqlstore.SQLite)

@@ -46,7 +46,7 @@ type Invariant struct {
 type Report struct {
 	Runs, Steps, Tickets, Records int
 
-	Given   map[string]int // commands in the steps, by name; "mail" and "sweep" too
+	Given   map[string]int // commands in the steps, by name; "mail", "sweep" and "post" too
 	Ran     map[string]int // commands that ran, those of rules and intake included
 	Rules   map[string]int // records by the rule or derivation that made them
 	Missed  map[string]int // near misses by rule

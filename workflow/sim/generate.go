@@ -41,6 +41,9 @@ func (g *generator) next(most int) (s Step, ok bool) {
 		s = g.mail()
 	case n < 59:
 		s = call("", "sweep")
+	case n < 62:
+		who := pick(g, "bob@example.org", "noc@example.com", "eve@example.com")
+		s = call("", "post", Arg{Key: pick(g, "refuses", "breaks"), Values: []string{who}})
 	case n < 70:
 		s = g.several()
 	default:
@@ -146,6 +149,13 @@ func isChild(t incident.Ticket) bool {
 	return t.Kind != incident.KindIncident && alive(t) && t.Held == nil
 }
 
+// decidable are reports that wait, and are nobody's or somebody's own.
+func decidable(by string) func(incident.Ticket) bool {
+	return func(t incident.Ticket) bool {
+		return t.Waiting() && t.Held == nil && (t.Owner == incident.Nobody || t.Owner == actor(by))
+	}
+}
+
 // target returns a ticket for which a command makes sense; for a command that is
 // not known here, any.
 func (g *generator) target(command, by string) incident.Ticket {
@@ -164,6 +174,9 @@ func (g *generator) target(command, by string) incident.Ticket {
 		"reject":    func(t incident.Ticket) bool { return t.Kind == incident.KindReport && t.Open() },
 		"steal":     func(t incident.Ticket) bool { return t.Owner != incident.Nobody && t.Owner != actor(by) },
 		"unmerge":   func(t incident.Ticket) bool { return t.MergedInto != 0 },
+		"accept":    decidable(by),
+		"attach":    decidable(by),
+		"group":     decidable(by),
 
 		"release-mail": func(t incident.Ticket) bool { return t.LastInside != nil },
 		"drop-mail":    func(t incident.Ticket) bool { return t.LastInside != nil },
@@ -224,7 +237,11 @@ func (g *generator) command(by, name string) Call {
 		}
 	}
 	for _, f := range g.policy.Fields {
-		if name == "open" && f.Mandatory && f.Has(target.Kind) && len(f.Choices()) > 0 && g.IntN(20) > 0 {
+		opens := target.Kind
+		if name == "accept" {
+			opens = incident.KindIncident
+		}
+		if (name == "open" || name == "accept") && f.Mandatory && f.Has(opens) && len(f.Choices()) > 0 && g.IntN(20) > 0 {
 			c.Args = append(c.Args, Arg{Key: "fields." + f.Name, Values: []string{pick(g, f.Choices()...)}})
 		}
 	}
@@ -260,6 +277,13 @@ func (g *generator) argument(command, name string, t reflect.Type, target incide
 		return one(g.ref(g.other(command, name, target)))
 	case reflect.TypeFor[[]incident.ID]():
 		values := []string{g.ref(g.one(isIncident).ID), g.ref(g.one(isIncident).ID)}[:1+g.IntN(2)]
+		if command == "group" {
+			values = []string{g.ref(g.one(func(t incident.Ticket) bool {
+				return t.Waiting() && t.ID != target.ID && slices.ContainsFunc(t.Observables, func(o incident.Observable) bool {
+					return o.Kind == incident.Address && slices.ContainsFunc(target.Observables, o.Same)
+				})
+			}).ID)}
+		}
 		if name == "children" {
 			values = nil
 			for _, child := range slices.Sorted(maps.Keys(g.checker.children[target.ID])) {
@@ -342,6 +366,8 @@ func (g *generator) other(command, name string, target incident.Ticket) incident
 		return pick(g, target.Parents...)
 	case name == "parent":
 		return g.one(isIncident).ID
+	case name == "incident":
+		return g.one(func(t incident.Ticket) bool { return isIncident(t) && t.Open() }).ID
 	case name == "into":
 		return g.one(func(t incident.Ticket) bool { return t.Kind == target.Kind && t.ID != target.ID && alive(t) }).ID
 	case name == "to" && g.IntN(4) == 0:
