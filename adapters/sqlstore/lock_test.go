@@ -90,29 +90,37 @@ func TestLockOfTheWriters(t *testing.T) {
 			continue
 		}
 		for _, locked := range []bool{true, false} {
-			dsn := postgrestest.New(t)
-			db, err := sql.Open(postgrestest.Driver, dsn)
-			require.NoError(t, err)
-			defer db.Close()
-			process := func() bare {
-				d := postgresDialect()
-				d.together = false // PostgreSQL allows no rules then
-				if !locked {
-					d.beginWrite = func(ctx context.Context, c *conn) error {
-						return c.run(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-					}
-				}
-				s, err := open(context.Background(), db, d, Config{})
-				require.NoError(t, err)
-				t.Cleanup(func() { s.Close() })
-				return bare{s}
+			seen := false
+			for tries := 0; !seen && (tries == 0 || !locked && tries < 10); tries++ { // they need not meet
+				seen = broken(t, check, twoProcesses(t, locked))
 			}
-			both := &alternating{stores: [2]bare{process(), process()}}
-			_, err = db.Exec(bareSchema)
-			require.NoError(t, err)
-			assert.Equal(t, !locked, broken(t, check, both), "%s, locked: %v", check.Name, locked)
+			assert.Equal(t, !locked, seen, "%s, locked: %v", check.Name, locked)
 		}
 	}
+}
+
+func twoProcesses(t *testing.T, locked bool) *alternating {
+	t.Helper()
+	db, err := sql.Open(postgrestest.Driver, postgrestest.New(t))
+	require.NoError(t, err)
+	t.Cleanup(func() { db.Close() })
+	process := func() bare {
+		d := postgresDialect()
+		d.together = false // PostgreSQL allows no rules then
+		if !locked {
+			d.beginWrite = func(ctx context.Context, c *conn) error {
+				return c.run(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+			}
+		}
+		s, err := open(context.Background(), db, d, Config{})
+		require.NoError(t, err)
+		t.Cleanup(func() { s.Close() })
+		return bare{s}
+	}
+	both := &alternating{stores: [2]bare{process(), process()}}
+	_, err = db.Exec(bareSchema)
+	require.NoError(t, err)
+	return both
 }
 
 // alternating is two processes on one database, by turns: one process alone has
