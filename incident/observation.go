@@ -285,7 +285,7 @@ func (e Endpoint) validate() error {
 	if e.Address.Is4In6() || e.Address.Zone() != "" {
 		bad("address %v: allowed are addresses without zone, v4 not inside v6", e.Address)
 	}
-	if e.Network.IsValid() && e.Network != canonicalPrefix(e.Network) {
+	if e.Network != (netip.Prefix{}) && (!e.Network.IsValid() || e.Network != canonicalPrefix(e.Network)) {
 		bad("network %v: allowed are first addresses of a network", e.Network)
 	}
 	if e.Host != strings.ToLower(e.Host) || strings.Contains(e.Host, " ") {

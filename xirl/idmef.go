@@ -182,10 +182,11 @@ func idmefAddress(e *incident.Endpoint, a *node) error {
 		if err != nil {
 			return err
 		}
-		e.Network = netip.PrefixFrom(addr, ones)
-		if !e.Network.IsValid() {
+		network := netip.PrefixFrom(addr, ones)
+		if !network.IsValid() {
 			return fmt.Errorf("netmask %q does not fit %v", mask, addr)
 		}
+		e.Network = network
 		return nil
 	case "ipv4-addr-hex":
 		n, err := strconv.ParseUint(strings.TrimPrefix(strings.ToLower(v), "0x"), 16, 32)
