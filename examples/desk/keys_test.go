@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -63,9 +64,14 @@ func (g *gnupg) make(address string) {
 }
 
 // outbox is a mail system that keeps what it is given.
-type outbox struct{ mails []string }
+type outbox struct {
+	mu    sync.Mutex
+	mails []string
+}
 
 func (o *outbox) Send(_ context.Context, env mail.Envelope, raw []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.mails = append(o.mails, strings.Join(env.To, ",")+"\n"+string(raw))
 	return nil
 }

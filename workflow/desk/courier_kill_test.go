@@ -178,10 +178,12 @@ func TestHostDies(t *testing.T) {
 					want = storage.Sent
 				}
 				require.Equal(t, want, w.row().Status)
-				require.Len(t, h.whole, 1, "always the same Message-ID")
-				for _, n := range h.whole {
-					require.Equal(t, arrived, n)
-				}
+				h.locked(func() {
+					require.Len(t, h.whole, 1, "always the same Message-ID")
+					for _, n := range h.whole {
+						require.Equal(t, arrived, n)
+					}
+				})
 			})
 		}
 	}
@@ -290,7 +292,8 @@ func killedCourier(t *testing.T, uncertain workflow.Uncertainty, kills int) {
 	for _, o := range w.outgoing() {
 		ev, err := incident.Decode(history.Records[o.Version-1])
 		require.NoError(t, err)
-		copies := h.whole["<"+ev.(incident.Message).Content.MessageID+">"]
+		var copies int
+		h.locked(func() { copies = h.whole["<"+ev.(incident.Message).Content.MessageID+">"] })
 		again := repeated[o.Version]
 		switch {
 		case o.Status == storage.Uncertain:
@@ -309,5 +312,7 @@ func killedCourier(t *testing.T, uncertain workflow.Uncertainty, kills int) {
 		}
 	}
 	require.Len(t, w.outgoing(), 10*kills)
-	t.Logf("%s: %d kills, %d messages: %v; left by the kills: %v; hosts: %v", uncertain, kills, 10*kills, counts, killed, h.deaths)
+	h.locked(func() {
+		t.Logf("%s: %d kills, %d messages: %v; left by the kills: %v; hosts: %v", uncertain, kills, 10*kills, counts, killed, h.deaths)
+	})
 }
