@@ -82,7 +82,11 @@ func (p *templateParser) read(text string) {
 			text = rest[len(inside)-len(behindEnd):]
 		}
 	}
-	p.body = append(p.body, p.scan(text, line)...)
+	if rest := p.scan(text, line); len(p.body) == 0 { // large ones are not copied
+		p.body = rest
+	} else {
+		p.body = append(p.body, rest...)
+	}
 }
 
 // scan finds the variables in a text.
