@@ -117,17 +117,22 @@ func each(command func(incident.ID) workflow.Command) func(*call, *flag.FlagSet)
 	return func(c *call, flags *flag.FlagSet) action {
 		d := newDoing(c, flags)
 		return func(ctx context.Context, words []string) error {
-			ids, err := parseIDs(words)
+			commands, err := commandsFor(words, command)
 			if err != nil {
 				return err
-			}
-			var commands []workflow.Command
-			for _, id := range ids {
-				commands = append(commands, command(id))
 			}
 			return d.do(ctx, commands...)
 		}
 	}
+}
+
+// commandsFor makes a command for every ticket that is named.
+func commandsFor(words []string, command func(incident.ID) workflow.Command) (commands []workflow.Command, err error) {
+	ids, err := parseIDs(words)
+	for _, id := range ids {
+		commands = append(commands, command(id))
+	}
+	return commands, err
 }
 
 // pair is a command about a ticket and an incident.
@@ -149,10 +154,6 @@ func assign(c *call, flags *flag.FlagSet) action {
 	to := flags.String("to", "", "`name` of a handler, or nobody")
 	based := basedFlag(flags)
 	return func(ctx context.Context, words []string) error {
-		ids, err := parseIDs(words)
-		if err != nil {
-			return err
-		}
 		owner := incident.Actor("handler:" + strings.TrimPrefix(*to, "handler:"))
 		switch *to {
 		case "":
@@ -160,9 +161,11 @@ func assign(c *call, flags *flag.FlagSet) action {
 		case "nobody":
 			owner = incident.Nobody
 		}
-		var commands []workflow.Command
-		for _, id := range ids {
-			commands = append(commands, workflow.Assign{Ticket: id, To: owner, Based: *based})
+		commands, err := commandsFor(words, func(id incident.ID) workflow.Command {
+			return workflow.Assign{Ticket: id, To: owner, Based: *based}
+		})
+		if err != nil {
+			return err
 		}
 		return d.each(ctx, commands...)
 	}
@@ -173,16 +176,14 @@ func attend(c *call, flags *flag.FlagSet) action {
 	stretch := flags.Duration("for", 0, "`duration` in whole minutes, like 45m or 2h; default: as the policy says")
 	end := flags.Bool("end", false, "you work on them no more")
 	return func(ctx context.Context, words []string) error {
-		ids, err := parseIDs(words)
-		if err != nil {
-			return err
-		}
 		if *stretch%time.Minute != 0 || *stretch < 0 {
 			return usage("--for %s: allowed are whole minutes, like 45m or 2h", *stretch)
 		}
-		var commands []workflow.Command
-		for _, id := range ids {
-			commands = append(commands, workflow.Attend{Ticket: id, Minutes: int(*stretch / time.Minute), End: *end})
+		commands, err := commandsFor(words, func(id incident.ID) workflow.Command {
+			return workflow.Attend{Ticket: id, Minutes: int(*stretch / time.Minute), End: *end}
+		})
+		if err != nil {
+			return err
 		}
 		return d.do(ctx, commands...)
 	}

@@ -41,13 +41,11 @@ func reject(c *call, flags *flag.FlagSet) action {
 	text := flags.String("text", "", "`text` of a mail to the reporter; default: nobody is told")
 	steal := flags.Bool("steal", false, "those of others too")
 	return func(ctx context.Context, words []string) error {
-		ids, err := parseIDs(words)
+		commands, err := commandsFor(words, func(id incident.ID) workflow.Command {
+			return workflow.Reject{Ticket: id, Text: *text, Steal: *steal}
+		})
 		if err != nil {
 			return err
-		}
-		var commands []workflow.Command
-		for _, id := range ids {
-			commands = append(commands, workflow.Reject{Ticket: id, Text: *text, Steal: *steal})
 		}
 		return d.each(ctx, commands...)
 	}

@@ -195,15 +195,12 @@ func accept(c *call, flags *flag.FlagSet) action {
 		return nil
 	})
 	return func(ctx context.Context, words []string) error {
-		ids, err := parseIDs(words)
+		commands, err := commandsFor(words, func(id incident.ID) workflow.Command {
+			command.Ticket = id
+			return command
+		})
 		if err != nil {
 			return err
-		}
-		var commands []workflow.Command
-		for _, id := range ids {
-			one := command
-			one.Ticket = id
-			commands = append(commands, one)
 		}
 		return d.each(ctx, commands...)
 	}
