@@ -81,10 +81,12 @@ func (s *Session) offers(ctx context.Context, r storage.Reader, e *Entry, now ti
 			return storage.Query{Kinds: []incident.Kind{incident.KindIncident}, Touches: network, Phases: phases, Order: newest}
 		}
 		since := now.Add(-s.desk.config.Policy.Queue.Recent())
+		ended := about(incident.Inactive)
+		ended.UpdatedSince = since
 		err := errors.Join(
 			add(&e.Siblings, waiting, nil),
 			add(&e.Active, about(notInactive()...), nil),
-			add(&e.Recent, about(incident.Inactive), func(t incident.Ticket) bool { return t.Resolved != nil && !t.Resolved.Before(since) }),
+			add(&e.Recent, ended, func(t incident.Ticket) bool { return t.Resolved != nil && !t.Resolved.Before(since) }),
 		)
 		if err != nil {
 			return err
