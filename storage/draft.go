@@ -25,6 +25,7 @@ type Draft struct {
 	base      Reader
 	tickets   map[incident.ID]*drafted
 	records   []*incident.Record
+	read      map[incident.ID]incident.Ticket // as they are in the base, which was asked
 	claims    map[Key]incident.ID
 	claimed   []Key
 	free      map[Key]bool        // not claimed in the base, which was asked
@@ -53,6 +54,7 @@ func NewDraft(base Reader) *Draft {
 	return &Draft{
 		base:      base,
 		tickets:   map[incident.ID]*drafted{},
+		read:      map[incident.ID]incident.Ticket{},
 		claims:    map[Key]incident.ID{},
 		free:      map[Key]bool{},
 		held:      map[Key]incident.ID{},
@@ -67,7 +69,24 @@ func (d *Draft) Ticket(ctx context.Context, id incident.ID) (incident.Ticket, er
 	if t, ok := d.tickets[id]; ok {
 		return t.now.Clone(), nil
 	}
+	if t, ok := d.read[id]; ok {
+		return t.Clone(), nil
+	}
 	return d.base.Ticket(ctx, id)
+}
+
+// LookUpTickets asks the base at once for tickets that the draft will be asked for: it
+// answers from memory then. It changes no answer.
+func (d *Draft) LookUpTickets(ctx context.Context, ids []incident.ID) error {
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id incident.ID) bool { return d.tickets[id] != nil })
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := d.base.Find(ctx, Query{IDs: ids})
+	for _, t := range found {
+		d.read[t.ID] = t
+	}
+	return err
 }
 
 // Find implements [Reader]. It asks the base for as many tickets more as the
@@ -261,9 +280,12 @@ func (d *Draft) touch(ctx context.Context, id incident.ID) (*drafted, error) {
 	if t, ok := d.tickets[id]; ok {
 		return t, nil
 	}
-	base, err := d.base.Ticket(ctx, id)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, err
+	base, ok := d.read[id]
+	if !ok {
+		var err error
+		if base, err = d.base.Ticket(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
 	}
 	return &drafted{base: base, now: base}, nil
 }

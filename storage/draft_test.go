@@ -340,3 +340,41 @@ func TestDraftOutgoing(t *testing.T) {
 		return nil
 	})
 }
+
+// oneByOne counts the tickets that are asked for by themselves.
+type oneByOne struct {
+	storage.Reader
+	asked *int
+}
+
+func (r oneByOne) Ticket(ctx context.Context, id incident.ID) (incident.Ticket, error) {
+	*r.asked++
+	return r.Reader.Ticket(ctx, id)
+}
+
+func TestDraftLooksUpTickets(t *testing.T) {
+	ctx := context.Background()
+	store, one := withOne(t)
+	view(t, store, func(_ context.Context, r storage.Reader) error {
+		asked := 0
+		draft := storage.NewDraft(oneByOne{r, &asked})
+		require.NoError(t, draft.Append(ctx, unsealed(t, 2, 2, report)))
+		asked = 0
+		require.NoError(t, draft.LookUpTickets(ctx, []incident.ID{1, 2, 3}))
+		found, err := draft.Ticket(ctx, 1)
+		require.NoError(t, err)
+		require.Equal(t, one, found)
+		require.NoError(t, draft.Append(ctx, unsealed(t, 1, 3, incident.Owned{To: "handler:bob"}), unsealed(t, 2, 3, incident.Owned{To: "handler:bob"})))
+		require.Zero(t, asked)
+		require.NoError(t, draft.LookUpTickets(ctx, []incident.ID{1, 2}))
+		for _, id := range []incident.ID{1, 2} {
+			found, err = draft.Ticket(ctx, id)
+			require.NoError(t, err)
+			require.Equal(t, incident.Actor("handler:bob"), found.Owner, "what is drafted counts")
+		}
+		_, err = draft.Ticket(ctx, 3)
+		require.ErrorIs(t, err, storage.ErrNotFound)
+		require.Equal(t, 1, asked, "what is not there is asked for again")
+		return nil
+	})
+}
