@@ -6,7 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"slices"
+	"iter"
 	"sync"
 	"time"
 )
@@ -99,25 +99,35 @@ const maxTogether = 8
 
 // execAll runs statements of which none reads what another one writes: some as
 // one, where each would be a way to the server and back.
-func (c *conn) execAll(ctx context.Context, list []clause) error {
+func (c *conn) execAll(ctx context.Context, list iter.Seq[clause]) error {
 	size := 1
 	if c.dialect.together {
 		size = maxTogether
 	}
-	for some := range slices.Chunk(list, size) {
-		last := len(some) - 1
+	var some []clause
+	run := func() error {
 		text, args := "", []any(nil)
 		for i, one := range some {
-			if i < last {
+			if i < len(some)-1 {
 				text += fmt.Sprintf("%s s%d AS (%s)", []string{"WITH", ","}[min(i, 1)], i, one.text)
 			} else {
 				text += " " + one.text
 			}
 			args = append(args, one.args...)
 		}
-		if _, err := c.exec(ctx, text, args...); err != nil {
-			return err
+		some = some[:0]
+		_, err := c.exec(ctx, text, args...)
+		return err
+	}
+	for one := range list {
+		if some = append(some, one); len(some) == size {
+			if err := run(); err != nil {
+				return err
+			}
 		}
+	}
+	if len(some) > 0 {
+		return run()
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func Example() {
 
 func ExampleSQLiteDSN() {
 	fmt.Println(sqlstore.SQLiteDSN("my desk?.db"))
-	// Output: file:my%20desk%3F.db?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_txlock=immediate
+	// Output: file:my%20desk%3F.db?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=cache_size(-16384)&_pragma=wal_autocheckpoint(8192)&_txlock=immediate
 }
 
 // The program's own row and the ticket are committed together, or neither.

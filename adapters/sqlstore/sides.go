@@ -110,7 +110,7 @@ func (c *conn) putSides(ctx context.Context, before, now incident.Ticket) error 
 				return err
 			}
 		}
-		if err := c.execAll(ctx, insert("INSERT INTO "+s.table+" ("+strings.Join(s.columns, ", ")+", ticket) VALUES ", come)); err != nil {
+		if err := c.execAll(ctx, slices.Values(insert("INSERT INTO "+s.table+" ("+strings.Join(s.columns, ", ")+", ticket) VALUES ", come))); err != nil {
 			return err
 		}
 	}

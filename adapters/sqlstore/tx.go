@@ -79,6 +79,17 @@ func (t *tx) ticket(ctx context.Context, id incident.ID) (incident.Ticket, error
 	return now, err
 }
 
+// Find implements [storage.Reader]. Tickets asked for by number are kept, for Append.
+func (t *tx) Find(ctx context.Context, q storage.Query) ([]incident.Ticket, error) {
+	found, err := t.reader.Find(ctx, q)
+	if len(q.IDs) > 0 {
+		for _, one := range found {
+			t.keep(one.Clone())
+		}
+	}
+	return found, err
+}
+
 func (t *tx) keep(now incident.Ticket) {
 	if len(t.tickets) >= maxTickets {
 		clear(t.tickets)
@@ -131,19 +142,39 @@ func (t *tx) append(ctx context.Context, records []incident.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	writes := insertRecords(t.seq+1, records)
+	first := t.seq + 1
 	t.seq += int64(len(records))
-	for _, id := range order {
-		put, err := putTicket(changes[id].before, changes[id].now)
-		if err != nil {
-			return err
+	t.highest = max(t.highest, slices.Max(order))
+	rows := make(chan clause, len(order)) // are made while the records are written
+	var unencoded error
+	go func() {
+		defer close(rows)
+		for _, id := range order {
+			var put clause
+			if put, unencoded = putTicket(changes[id].before, changes[id].now); unencoded != nil {
+				return
+			}
+			rows <- put
 		}
-		writes = append(writes, put)
-		t.highest = max(t.highest, id)
-	}
-	writes = append(writes, clause{"UPDATE meta SET last_seq = ?, last_ticket = ?", []any{t.seq, int64(t.highest)}})
-	if err := t.c.execAll(ctx, writes); err != nil {
+	}()
+	err = t.c.execAll(ctx, func(yield func(clause) bool) {
+		for _, one := range insertRecords(first, records) {
+			if !yield(one) {
+				return
+			}
+		}
+		for one := range rows {
+			if !yield(one) {
+				return
+			}
+		}
+		yield(clause{"UPDATE meta SET last_seq = ?, last_ticket = ?", []any{t.seq, int64(t.highest)}})
+	})
+	if err != nil {
 		return err
+	}
+	if unencoded != nil {
+		return unencoded
 	}
 	for _, id := range order {
 		c := changes[id]
