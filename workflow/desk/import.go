@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"slices"
 	"strings"
@@ -75,14 +74,19 @@ func (e *FormatUnknownError) Error() string {
 // importing the same input again. The raw input is kept, byte for byte, piece by piece
 // in the history of the desk itself ([incident.Imported]).
 //
+// It reads r and decodes in a goroutine of its own, at most one piece ahead of the
+// commits, and has ended that one when it returns; a panic of the decoder is a panic of
+// Import.
+//
 // What cannot be read is counted and its reason returned; the rest goes on. Errors:
 // [*FormatUnknownError]; the [*incident.FormatError] of an input in which nothing could
 // be read, which is not kept then; those of r, of commands ([Session.Do]) and of the
 // store: what was committed before stays.
 func (d *Desk) Import(ctx context.Context, in Import, r io.Reader) (*Imported, error) {
 	feed, _ := d.config.Policy.Feed(in.Feed)
-	raw := &rawInput{from: r, sum: sha256.New()}
-	format, err := d.streamFormat(cmp.Or(in.Format, feed.Format), raw)
+	in.By, in.Feed = cmp.Or(in.By, incident.System), cmp.Or(in.Feed, feed.Name)
+	input := &rawInput{from: r, sum: sha256.New()}
+	format, err := d.streamFormat(cmp.Or(in.Format, feed.Format), input)
 	if err != nil {
 		return nil, err
 	}
@@ -90,136 +94,53 @@ func (d *Desk) Import(ctx context.Context, in Import, r io.Reader) (*Imported, e
 	if err != nil {
 		return nil, err
 	}
-	im := &importing{desk: d, Import: in, raw: raw, result: Imported{Import: hex.EncodeToString(seed[:8]), Format: format.Name}}
-	im.By, im.Feed = cmp.Or(im.By, incident.System), cmp.Or(im.Feed, feed.Name)
-	raw.full = func() error { return im.commit(ctx, false) }
-	var first error
-	for o, err := range format.Decode(raw, in.Limits) {
-		if cmp.Or(im.failed, raw.failed, ctx.Err()) != nil {
-			break
-		}
-		if err != nil {
-			im.refuse(err)
-			first = cmp.Or(first, err)
+	im := &importing{desk: d, Import: in, result: Imported{Import: hex.EncodeToString(seed[:8]), Format: format.Name}}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ahead := &reading{desk: d, input: input, feed: im.feed(), limits: in.Limits, pieces: make(chan piece)}
+	go ahead.run(ctx, format)
+	var failed error
+	for p := range ahead.pieces {
+		if failed != nil {
 			continue
 		}
-		im.rows = append(im.rows, o)
-		if len(im.rows) >= importRows {
-			if im.commit(ctx, false) != nil {
-				break
-			}
+		if failed = im.commit(ctx, p); failed != nil {
+			stop()
 		}
 	}
-	switch err := cmp.Or(im.failed, raw.failed, ctx.Err()); {
-	case err != nil:
-		return &im.result, err
-	case first != nil && len(im.rows) == 0 && im.result.Observations == 0:
-		im.result.Refused, im.result.Reasons = im.refused, im.reasons
-		return &im.result, first
+	if ahead.panicked != nil {
+		panic(ahead.panicked)
 	}
-	limit := in.Limits.WithDefaults().Bytes
-	if _, err := io.CopyN(io.Discard, raw, max(limit-raw.read, 0)); err != nil && !errors.Is(err, io.EOF) { // behind an error, or the end of a document
-		return &im.result, cmp.Or(im.failed, err)
+	if ahead.unread {
+		im.result.Refused, im.result.Reasons = ahead.next.refused, ahead.next.reasons
 	}
-	err = im.commit(ctx, true)
-	return &im.result, err
+	return &im.result, cmp.Or(failed, ahead.failed)
 }
 
-// streamFormat returns the format with a name, or the one that recognises the
-// beginning of an input.
-func (d *Desk) streamFormat(name string, raw *rawInput) (incident.Format, error) {
-	streams := slices.DeleteFunc(slices.Clone(d.config.Formats), func(f incident.Format) bool { return f.Decode == nil })
-	unknown := &FormatUnknownError{Name: name}
-	for _, f := range streams {
-		unknown.Allowed = append(unknown.Allowed, f.Name)
-	}
-	is := func(f incident.Format) bool { return strings.EqualFold(f.Name, name) }
-	if name == "" {
-		head, err := raw.peek(4 << 10)
-		if err != nil {
-			return incident.Format{}, err
-		}
-		is = func(f incident.Format) bool { return f.Recognise([]incident.Part{{Content: head}}) }
-	}
-	if i := slices.IndexFunc(streams, is); i >= 0 {
-		return streams[i], nil
-	}
-	return incident.Format{}, unknown
-}
-
-// rawInput keeps the bytes of an input as they are read, until a piece is written.
-type rawInput struct {
-	from   io.Reader
-	ahead  []byte // read by peek
-	piece  []byte // read since the last commit
-	read   int64
-	sum    hash.Hash
-	full   func() error // writes the piece
-	failed error        // of from
-}
-
-func (r *rawInput) peek(n int) ([]byte, error) {
-	head := make([]byte, n)
-	n, err := io.ReadFull(r.from, head)
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		err = nil
-	}
-	r.ahead = head[:n]
-	return r.ahead, err
-}
-
-// Read implements io.Reader.
-func (r *rawInput) Read(p []byte) (n int, err error) {
-	if len(r.piece) >= importBytes {
-		if err := r.full(); err != nil {
-			return 0, err
-		}
-	}
-	if len(r.ahead) > 0 {
-		n = copy(p, r.ahead)
-		r.ahead = r.ahead[n:]
-	} else if n, err = r.from.Read(p); err != nil && !errors.Is(err, io.EOF) {
-		r.failed = err
-	}
-	r.piece = append(r.piece, p[:n]...)
-	r.sum.Write(p[:n])
-	r.read += int64(n)
-	return n, err
-}
+// feed is that of observations which name none.
+func (im *importing) feed() string { return cmp.Or(im.Feed, im.result.Format) }
 
 // importing is an import on its way.
 type importing struct {
 	desk *Desk
 	Import
-	raw     *rawInput
-	rows    []incident.Observation // read since the last commit
-	refused int                    // since then
-	reasons []string
-	part    int
-	result  Imported
-	failed  error
+	part   int // committed
+	result Imported
 }
 
-func (im *importing) refuse(err error) {
-	im.refused++
-	if len(im.reasons) < maxWhys {
-		im.reasons = append(im.reasons, incident.Clean(err.Error()))
+// commit writes a piece.
+func (im *importing) commit(ctx context.Context, p piece) error {
+	ev := incident.Imported{
+		Import: im.result.Import, Format: im.result.Format, Feed: im.Feed, Part: im.part + 1, Done: p.sum != nil,
+		Content: incident.ImportedContent{Name: incident.Clean(im.Name)},
 	}
-}
-
-// commit writes what was read since the last time.
-func (im *importing) commit(ctx context.Context, done bool) error {
-	if im.failed != nil {
-		return im.failed
-	}
-	ev := incident.Imported{Import: im.result.Import, Format: im.result.Format, Feed: im.Feed, Part: im.part + 1, Done: done, Content: incident.ImportedContent{Name: incident.Clean(im.Name)}}
 	var run *run
 	var changes storage.Changes
 	seed, err := im.desk.seed()
 	write := func(ctx context.Context, base storage.Reader) (err error) {
 		run = im.desk.newRun(im.By, nil, seed, base)
 		run.label = "import"
-		return im.write(ctx, run, &ev)
+		return im.write(ctx, run, p, &ev)
 	}
 	if err == nil && im.Preview {
 		err = im.desk.store.View(ctx, write)
@@ -232,7 +153,7 @@ func (im *importing) commit(ctx context.Context, done bool) error {
 			return err
 		})
 	}
-	if im.failed = err; err != nil {
+	if err != nil {
 		return err
 	}
 	if !im.Preview {
@@ -240,13 +161,12 @@ func (im *importing) commit(ctx context.Context, done bool) error {
 	}
 	im.part++
 	im.result.Add(ev.Tally)
-	im.result.Bytes, im.result.Again = im.raw.read, ev.Again
+	im.result.Bytes, im.result.Again = p.read, ev.Again
 	for _, why := range ev.Content.Reasons {
 		if len(im.result.Reasons) < maxWhys {
 			im.result.Reasons = append(im.result.Reasons, why)
 		}
 	}
-	im.rows, im.refused, im.reasons, im.raw.piece = im.rows[:0], 0, nil, im.raw.piece[:0]
 	if im.Progress != nil {
 		im.Progress(im.result)
 	}
@@ -254,21 +174,21 @@ func (im *importing) commit(ctx context.Context, done bool) error {
 }
 
 // write drafts a piece: its record, and what becomes of its observations.
-func (im *importing) write(ctx context.Context, r *run, ev *incident.Imported) error {
+func (im *importing) write(ctx context.Context, r *run, p piece, ev *incident.Imported) error {
 	self, err := r.draft.Ticket(ctx, incident.Desk)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
 	ev.Blobs = nil
-	if len(im.raw.piece) > 0 {
-		digest, err := r.draft.PutBlob(ctx, im.raw.piece)
+	if len(p.raw) > 0 {
+		digest, err := r.draft.PutBlob(ctx, p.raw)
 		if err != nil {
 			return err
 		}
 		ev.Blobs = []incident.Digest{digest}
 	}
-	if ev.Done {
-		key := storage.Key{Space: claimImport, Value: hex.EncodeToString(im.raw.sum.Sum(nil))}
+	if p.sum != nil {
+		key := storage.Key{Space: claimImport, Value: p.sum.String()}
 		if _, ev.Again, err = r.draft.Claimed(ctx, key); err != nil {
 			return err
 		}
@@ -281,12 +201,11 @@ func (im *importing) write(ctx context.Context, r *run, ev *incident.Imported) e
 		return err
 	}
 	at := change.After.Version
-	s := r.sorting(cmp.Or(im.Feed, im.result.Format))
-	list, err := s.identify(ctx, im.rows)
-	if err != nil {
+	s := r.sorting()
+	if err := s.lookUp(ctx, p.rows); err != nil {
 		return err
 	}
-	for _, o := range list {
+	for _, o := range p.rows {
 		if err := s.add(ctx, o); err != nil {
 			return err
 		}
@@ -295,8 +214,8 @@ func (im *importing) write(ctx context.Context, r *run, ev *incident.Imported) e
 		return err
 	}
 	ev.Tally = s.tally
-	ev.Refused = im.refused
-	ev.Content.Reasons = cut(append(slices.Clone(im.reasons), s.reasons...), maxWhys)
+	ev.Refused = p.refused
+	ev.Content.Reasons = cut(append(slices.Clone(p.reasons), s.reasons...), maxWhys)
 	return r.draft.Revise(incident.Desk, at, func(record *incident.Record) error { return record.Encode(*ev) })
 }
 

@@ -2,12 +2,16 @@ package desk_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -448,4 +452,80 @@ func TestMailOfMachinesWithItsTicket(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list, 1, "what is known is not taken again")
 	w.verify()
+}
+
+// endlessFeed gives rows for ever, and knows whether somebody reads.
+type endlessFeed struct {
+	rows atomic.Int64
+	over atomic.Bool // nobody may read any more
+	late atomic.Bool // somebody did
+}
+
+func (e *endlessFeed) Read(p []byte) (int, error) {
+	if e.over.Load() {
+		e.late.Store(true)
+	}
+	if e.rows.Add(1) == 1 {
+		return copy(p, header), nil
+	}
+	return copy(p, row(fmt.Sprintf("192.0.2.%d", e.rows.Load()%200), int(e.rows.Load()), "scan")), nil
+}
+
+// Reading goes on beside the commits, and ends with the import however that ends.
+func TestImportEndsItsReading(t *testing.T) {
+	stop := errors.New("no more")
+	for name, test := range map[string]struct {
+		config func(*desk.Config)
+		in     desk.Import
+		want   error
+	}{
+		"a commit fails": {
+			func(c *desk.Config) {
+				c.BeforeEvent = append(c.BeforeEvent, func(_ context.Context, _ storage.Reader, e desk.EventCall) (incident.Event, error) {
+					if ev, ok := e.Event.(incident.Imported); ok && ev.Part == 3 {
+						return nil, stop
+					}
+					return e.Event, nil
+				})
+			}, desk.Import{}, stop,
+		},
+		"the caller has enough": {func(*desk.Config) {}, desk.Import{}, context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorldUnder(t, memory.New(), feeding(), withFormats, test.config)
+			within, cancel := context.WithCancel(ctx)
+			defer cancel()
+			test.in.Format, test.in.Limits = "csv", incident.Limits{Bytes: -1, Incidents: -1}
+			test.in.Progress = func(p desk.Imported) {
+				if p.Observations >= 1000 && test.want == context.Canceled {
+					cancel()
+				}
+			}
+			input := &endlessFeed{}
+			result, err := w.desk.Import(within, test.in, input)
+			input.over.Store(true)
+			require.ErrorIs(t, err, test.want)
+			require.Equal(t, 1000, result.Observations, "what was committed before stays")
+			time.Sleep(20 * time.Millisecond)
+			require.False(t, input.late.Load())
+			w.verify()
+		})
+	}
+}
+
+// A decoder that panics does so where the import was called.
+func TestImportPanics(t *testing.T) {
+	w := newWorldUnder(t, memory.New(), feeding(), func(c *desk.Config) {
+		c.Formats = []incident.Format{{
+			Name: "broken", Recognise: func([]incident.Part) bool { return true },
+			Decode: func(io.Reader, incident.Limits) iter.Seq2[incident.Observation, error] {
+				return func(yield func(incident.Observation, error) bool) {
+					yield(observation("X-1", "192.0.2.7"), nil)
+					panic("a bug of a filter")
+				}
+			},
+		}}
+	})
+	require.PanicsWithValue(t, "a bug of a filter", func() { _, _ = w.desk.Import(ctx, desk.Import{}, strings.NewReader("x")) })
+	require.Empty(t, w.queue())
 }

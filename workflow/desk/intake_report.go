@@ -62,9 +62,12 @@ func (d *Desk) machineReport(in *incoming) (report *machineReport, findings []st
 // goes there, and what a person must look at first waits with the mail. Otherwise each
 // source has a report of its own, and the mail goes to the first of them.
 func (r *run) receiveReport(ctx context.Context, in *incoming, command workflow.Command, receipt *Receipt) error {
-	s := r.sorting(in.report.format)
-	list, err := s.identify(ctx, in.report.observations)
-	if err != nil {
+	s := r.sorting()
+	list := make([]identified, len(in.report.observations))
+	for i, o := range in.report.observations {
+		list[i] = r.desk.identified(o, in.report.format)
+	}
+	if err := s.lookUp(ctx, list); err != nil {
 		return err
 	}
 	for i, o := range list {

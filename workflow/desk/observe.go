@@ -36,7 +36,6 @@ type gathered struct {
 // none is lost.
 type sorting struct {
 	run     *run
-	feed    string // of observations that name none, or none of it
 	groups  []*gathered
 	byKey   map[string]*gathered
 	seen    map[string]bool // identities
@@ -45,42 +44,41 @@ type sorting struct {
 	known   incident.ID // ticket of the first that was known; 0: none was
 }
 
-func (r *run) sorting(feed string) *sorting {
-	return &sorting{run: r, feed: feed, byKey: map[string]*gathered{}, seen: map[string]bool{}}
-}
-
-// of is the feed of an observation.
-func (s *sorting) of(o incident.Observation) string {
-	if o.Feed != "" && strings.HasPrefix(strings.ToLower(o.Feed)+" ", strings.ToLower(s.feed)+" ") {
-		return o.Feed
-	}
-	return s.feed
+func (r *run) sorting() *sorting {
+	return &sorting{run: r, byKey: map[string]*gathered{}, seen: map[string]bool{}}
 }
 
 // identified is an observation in the zone of its feed, with what tells it from others.
 type identified struct {
 	incident.Observation
-	id string
+	feed string
+	id   string
 }
 
-// identify looks up at once whether observations are known, for add.
-func (s *sorting) identify(ctx context.Context, list []incident.Observation) ([]identified, error) {
-	all, keys := make([]identified, len(list)), make([]storage.Key, len(list))
-	for i, o := range list {
-		name := s.of(o)
-		feed, _ := s.run.policy.Feed(name)
-		o = rezoned(o, feed.Zone)
-		all[i] = identified{o, identity(o, name)}
-		keys[i] = storage.Key{Space: claimObservation, Value: all[i].id}
+// identified says which feed an observation is of: that which it names, if it is part
+// of the feed that is read.
+func (d *Desk) identified(o incident.Observation, feed string) identified {
+	if o.Feed != "" && strings.HasPrefix(strings.ToLower(o.Feed)+" ", strings.ToLower(feed)+" ") {
+		feed = o.Feed
 	}
-	return all, s.run.draft.LookUpClaims(ctx, keys)
+	described, _ := d.config.Policy.Feed(feed)
+	o = rezoned(o, described.Zone)
+	return identified{o, feed, identity(o, feed)}
+}
+
+// lookUp asks at once which observations are known, for add.
+func (s *sorting) lookUp(ctx context.Context, list []identified) error {
+	keys := make([]storage.Key, len(list))
+	for i, o := range list {
+		keys[i] = storage.Key{Space: claimObservation, Value: o.id}
+	}
+	return s.run.draft.LookUpClaims(ctx, keys)
 }
 
 // add takes in an observation, unless it is known or the feed's guards drop it.
 func (s *sorting) add(ctx context.Context, one identified) error {
-	o, id := one.Observation, one.id
+	o, name, id := one.Observation, one.feed, one.id
 	s.tally.Observations++
-	name := s.of(o)
 	feed, _ := s.run.policy.Feed(name)
 	holder, known, err := s.run.draft.Claimed(ctx, storage.Key{Space: claimObservation, Value: id})
 	if err != nil {
@@ -258,6 +256,17 @@ func (s *sorting) place(ctx context.Context, l *cover, cause incident.Cause) (fi
 		keys = append(keys, waitingKey(queueKey(g.feed, g.kind, g.sources), 0))
 	}
 	if err := s.run.draft.LookUpClaims(ctx, keys); err != nil {
+		return first, err
+	}
+	var held []incident.ID
+	for _, key := range keys {
+		if id, found, err := s.run.draft.Claimed(ctx, key); err != nil {
+			return first, err
+		} else if found {
+			held = append(held, id)
+		}
+	}
+	if err := s.run.draft.LookUpTickets(ctx, held); err != nil {
 		return first, err
 	}
 	for i, g := range s.groups {
