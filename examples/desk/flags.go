@@ -8,7 +8,6 @@ import (
 	"io"
 	netmail "net/mail"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -186,31 +185,6 @@ func parseMixed(flags *flag.FlagSet, args []string) (words []string, err error) 
 		}
 		words, args = append(words, rest[0]), rest[1:]
 	}
-}
-
-func (c *call) overview() error {
-	fmt.Fprintf(c.stdout, "desk is the desk of a security team.\n\nUsage: %s [flags] SUBCOMMAND [flags] [arguments]\n\n", c.called)
-	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-	for _, s := range subcommands() {
-		fmt.Fprintf(table, "  %s %s\t%s\n", s.name, s.args, s.does)
-	}
-	fmt.Fprintf(table, "  help [SUBCOMMAND]\tthis page, or all about one subcommand\n")
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.stdout, "\nFlags of every subcommand:\n")
-	common := newFlags("desk", c)
-	common.SetOutput(c.stdout)
-	common.PrintDefaults()
-	fmt.Fprintf(c.stdout, "\nExit codes: 0 done, %d refused or failed, %d not understood.\n", exitRefused, exitUsage)
-	return nil
-}
-
-func (c *call) help(s subcommand, flags *flag.FlagSet) error {
-	fmt.Fprintf(c.stdout, "%s %s: %s\n\nFlags:\n", s.name, s.args, s.does)
-	flags.SetOutput(c.stdout)
-	flags.PrintDefaults()
-	return nil
 }
 
 // printJSON prints a value on one line. Records keep their bytes in it, so that

@@ -100,34 +100,53 @@ type call struct {
 	means means         // of reactions
 }
 
-func subcommands() []subcommand {
-	return slices.Concat(
-		[]subcommand{
-			{"serve", "", "take in mail by SMTP, send what is queued, act on reminders, warnings and breaches; the default", 0, 0, serve},
+// chapter is a part of the overview.
+type chapter struct {
+	title       string
+	subcommands []subcommand
+}
+
+func chapters() []chapter {
+	return []chapter{
+		{"The desk", []subcommand{
+			{"serve", "", "take in mail by SMTP, send what is queued, act on reminders, warnings and breaches (the default)", 0, 0, serve},
 			{"receive", "< mail.eml", "take in one mail from standard input", 0, 0, receive},
 			{"list", "[new|mine|unowned|due|all]", "list tickets: new, reports that nobody has dealt with; mine, unowned and due, incidents that are open; all; or whatever the flags describe; --topic narrows each of them", 0, 1, list},
 			{"topics", "", "count the open work of each topic that the policy sorts by", 0, 0, topics},
 			{"show", "ID", "show a ticket with its whole history", 1, 1, show},
-		},
-		changes(),
-		operations(),
-		lookups(),
-		queueing(),
-		[]subcommand{
-			{"sla", "explain ID | report | recompute | example", "service agreements: when a ticket is due and why, figures of a period, new terms", 1, 2, agreement},
-			{"policy", "lint POLICY | graph POLICY | diff POLICY POLICY | adopt POLICY | show [NAME]", "policies: find what is wrong with one, draw its lifecycles, compare two, work by one from now on, print one; a policy is a file, or janet, rtir, airt", 1, 3, policies},
-			{"template", templateWords, "templates of mail: list them, print one, look for mistakes, see what one makes of a ticket, make a file one of the desk's, take one out of use, list its versions", 1, -1, templateAction},
+		}},
+		{"Work on a ticket", changes()},
+		{"Owners, endings, several tickets", operations()},
+		{"Addresses, and whose they are", lookups()},
+		{"Reports of machines", queueing()},
+		{"Rules, terms and templates", []subcommand{
+			{"policy", "lint POLICY | graph POLICY | diff POLICY POLICY | adopt POLICY | show [NAME]", "check, compare and adopt the rules that the desk works by: find what is wrong with a policy, draw its lifecycles, compare two, work by one from now on, print one; a policy is a file, or janet, rtir, airt", 1, 3, policies},
+			{"sla", "explain ID | report | recompute | example", "say when a ticket is due by the service agreement, and how well it is kept: explain one ticket, count a period, bring tickets up to new terms, print an agreement to begin with", 1, 2, agreement},
+			{"template", templateWords, "keep the templates of mail: list them, print one, look for mistakes, see what one makes of a ticket, make a file one of the desk's, take one out of use, list its versions", 1, -1, templateAction},
 			{"explain", "ID [due|status|owner|constituency|thread|mail]", "say why something is as it is, back to what somebody did; without a second word about all", 1, 2, explain},
-			{"feed", "", "print every record of every ticket in order, as lines of JSON: for other programs, which may stop and go on where they were", 0, 0, feed},
-			{"export-list", "--state STATE", "write addresses and networks of tickets as text: null routes for a router, a plain list; chosen by status and state", 0, 0, exportList},
-			{"script", "FILE...", "play stories with their trace, each on a desk of its own in memory; exit code 1 where one comes out otherwise", 1, -1, script},
+		}},
+		{"Mail that waits, and keys", []subcommand{
+			{"outbox", "[release MAIL... | drop MAIL... | confirm MAIL...]", "list outgoing mail that waits for a person: parked, failed, uncertain; say that it is to be sent, is not, or has arrived; a MAIL is 7.3.0, 7.3 or a ticket", 0, -1, outgoing},
 			{"examine", "ID [RECORD]", "open mail that came in again, with the keys that there are now; without RECORD all mail of the ticket", 1, 2, examine},
 			{"keys", "", "list the keys that open and seal mail", 0, 0, keys},
-			{"outbox", "[release MAIL... | drop MAIL... | confirm MAIL...]", "list outgoing mail that waits for a person: parked, failed, uncertain; say that it is to be sent, is not, or has arrived; a MAIL is 7.3.0, 7.3 or a ticket", 0, -1, outgoing},
+		}},
+		{"All that is stored", []subcommand{
+			{"feed", "", "print every record of every ticket in order, as lines of JSON: for other programs, which may stop and go on where they were", 0, 0, feed},
+			{"export-list", "--state STATE", "write addresses and networks of tickets as text: null routes for a router, a plain list; chosen by status and state", 0, 0, exportList},
 			{"verify", "", "check everything that is stored; exit code 1 when something does not hold", 0, 0, verify},
+		}},
+		{"To try it", []subcommand{
 			{"demo", "", "play a story over real SMTP on this machine and print it", 0, 0, demo},
-		},
-	)
+			{"script", "FILE...", "play stories with their trace, each on a desk of its own in memory; exit code 1 where one comes out otherwise", 1, -1, script},
+		}},
+	}
+}
+
+func subcommands() (list []subcommand) {
+	for _, c := range chapters() {
+		list = append(list, c.subcommands...)
+	}
+	return list
 }
 
 // run does what args say and returns the exit code.

@@ -121,12 +121,17 @@ func TestHelp(t *testing.T) {
 	b := newBench(t)
 	overview := b.ok("--help")
 	require.Equal(t, overview, b.ok("help"))
+	chapters, _, _ := strings.Cut(overview, "Flags of every subcommand")
+	for line := range strings.Lines(chapters) {
+		require.LessOrEqual(t, len(line), helpWidth+1, line)
+	}
+	words := func(text string) string { return strings.Join(strings.Fields(text), " ") }
 	for _, s := range subcommands() {
-		require.Contains(t, overview, s.does)
+		require.Contains(t, words(overview), " "+s.name+" "+s.purpose())
 		page := b.ok("help", s.name)
 		require.Equal(t, page, b.ok(s.name, "--help"), s.name)
-		require.Contains(t, page, s.does)
-		require.Contains(t, page, "-mailbox address")
+		require.Contains(t, words(page), words(s.name+" "+s.args+" "+s.does))
+		require.Contains(t, page, "-mailbox,")
 	}
 	require.NoFileExists(t, b.db)
 }
