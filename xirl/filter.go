@@ -11,7 +11,7 @@ import (
 // Filter is an own filter, after AIRT's contract: it turns raw input into XIRL
 // or refuses it with a reason. A filter that is written in Go may as well be an
 // [incident.Format]; this is for what writes XIRL, like a program that is run
-// with the raw input on its standard input.
+// with the raw input on its standard input (adapters/program).
 type Filter interface {
 	// Filter reads raw and writes one XIRL document. An error refuses the
 	// whole input; its text is the reason. A Write that fails says that

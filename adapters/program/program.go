@@ -1,5 +1,5 @@
 // Package program runs programs for a desk: the files of one directory, by their
-// names. [Dir.Run] is for desk.Config.Programs.
+// names. [Dir.Run] is for desk.Config.Programs, [Dir.Filter] for xirl.FromFilter.
 //
 // There is no shell in between: arguments reach a program as they are. It gets the
 // environment that it is given and a short PATH, nothing of the environment of the
@@ -26,6 +26,8 @@ import (
 type Config struct {
 	Path   string // the PATH of the programs; empty: /usr/local/bin:/usr/bin:/bin
 	Output int    // bytes of output that are kept; 0: 16 KiB
+
+	FilterTime time.Duration // how long a [Filter] may run, with the time in which nobody reads on; 0: an hour
 }
 
 // Dir runs the programs of a directory. Make one with [New]. It is safe for
@@ -66,6 +68,9 @@ func New(path string, config Config) (*Dir, error) {
 	if config.Output <= 0 {
 		config.Output = standardOutput
 	}
+	if config.FilterTime <= 0 {
+		config.FilterTime = standardFilterTime
+	}
 	return &Dir{path, config}, nil
 }
 
@@ -91,20 +96,30 @@ func (d *Dir) Run(ctx context.Context, name string, arguments, environment []str
 		return nil, err
 	}
 	kept := &ends{most: d.config.Output}
-	cmd := exec.CommandContext(ctx, path, arguments...)
-	cmd.Dir = d.path
-	cmd.Env = slices.Concat([]string{"PATH=" + d.config.Path}, environment)
+	cmd := d.command(ctx, path, arguments, environment)
 	cmd.Stdin = bytes.NewReader(input)
 	cmd.Stdout, cmd.Stderr = kept, kept // one pipe, so that the order stays
-	cmd.WaitDelay = pipesAfter
-	inGroup(cmd)
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("program: %s cannot be started: %w", name, cause(err))
+		return nil, d.unstarted(name, err)
 	}
 	err = cmd.Wait()
 	killGroup(cmd)
 	return kept.bytes(), d.judge(ctx, name, err, time.Since(start))
+}
+
+// command prepares a program that is killed with its group when ctx ends.
+func (d *Dir) command(ctx context.Context, path string, arguments, environment []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, path, arguments...)
+	cmd.Dir = d.path
+	cmd.Env = slices.Concat([]string{"PATH=" + d.config.Path}, environment)
+	cmd.WaitDelay = pipesAfter
+	inGroup(cmd)
+	return cmd
+}
+
+func (d *Dir) unstarted(name string, err error) error {
+	return fmt.Errorf("program: %s cannot be started: %w", name, cause(err))
 }
 
 // find returns the file of a program.
