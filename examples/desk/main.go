@@ -26,6 +26,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/mail"
 	"github.com/airtight-csirt/airtight/workflow/export"
 )
@@ -96,8 +97,9 @@ type action func(ctx context.Context, args []string) error
 type call struct {
 	*program
 	options
-	forms []export.Form // of exported lists, beside those of the library
-	means means         // of reactions
+	forms   []export.Form     // of exported lists, beside those of the library
+	formats []incident.Format // before those of the library
+	means   means             // of reactions
 }
 
 // chapter is a part of the overview.

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	programs "github.com/airtight-csirt/airtight/adapters/program"
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/workflow"
 	"github.com/airtight-csirt/airtight/workflow/desk"
@@ -62,8 +64,25 @@ func importFiles(c *call, flags *flag.FlagSet) action {
 	format := flags.String("format", "auto", "`format` of the input: auto, "+strings.Join(formatNames(reads), ", "))
 	feed := flags.String("feed", "", "`name` of the feed, as the policy or the reports call it")
 	dry := flags.Bool("dry-run", false, "say what would happen and store nothing; each piece of 500 reports is judged for itself")
+	filter := flags.String("filter", "", "`program` that gets the input and writes XIRL to standard output; exit code 1 with a reason on standard error refuses it; instead of --format")
+	columns := map[string]string{}
+	flags.Func("column", "`NAME=PLACE` of a column of a CSV file: source.ip, target.port, time, kind ..., or - to leave it out; repeatable; default: names that are common", func(s string) error {
+		name, place, ok := strings.Cut(s, "=")
+		if !ok || name == "" || place == "" {
+			return fmt.Errorf("%q is no column: allowed is NAME=PLACE", s)
+		}
+		columns[strings.ToLower(strings.ReplaceAll(name, " ", "_"))] = place
+		return nil
+	})
+	zone := flags.String("zone", "", "time `zone` of a CSV file whose times name none, like Europe/Amsterdam; default: UTC")
 	return func(ctx context.Context, files []string) error {
-		if *format == "auto" {
+		own, err := ownFormat(*format, *filter, columns, *zone)
+		if err != nil {
+			return err
+		}
+		if own != nil {
+			c.formats, *format = []incident.Format{*own}, own.Name
+		} else if *format == "auto" {
 			*format = ""
 		}
 		w, err := c.open(ctx, setting{create: !*dry})
@@ -79,7 +98,7 @@ func importFiles(c *call, flags *flag.FlagSet) action {
 			in := desk.Import{Name: name, Feed: *feed, Format: *format, By: c.actor(), Limits: incident.Limits{Bytes: -1, Incidents: -1}, Preview: *dry, Progress: c.importing()}
 			result, err := w.importFile(ctx, c, in)
 			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+				return fmt.Errorf("%s: %s", printable(name), sentence(err))
 			}
 			results = append(results, result)
 			for _, why := range result.Reasons {
@@ -94,6 +113,45 @@ func importFiles(c *call, flags *flag.FlagSet) action {
 		}
 		return nil
 	}
+}
+
+// ownFormat is what the flags describe: a program, or the columns of a CSV file; nil:
+// one of those that are known.
+func ownFormat(format, filter string, columns map[string]string, zone string) (*incident.Format, error) {
+	ofCSV := len(columns) > 0 || zone != ""
+	switch {
+	case filter != "" && (format != "auto" || ofCSV):
+		return nil, usage("--filter names a program that knows the format: it goes with none of --format, --column, --zone")
+	case filter != "":
+		path, err := filepath.Abs(filter)
+		if err != nil {
+			return nil, err
+		}
+		dir, err := programs.New(filepath.Dir(path), programs.Config{})
+		if err != nil {
+			return nil, fmt.Errorf("--filter: %w", err)
+		}
+		name := filepath.Base(path)
+		f := xirl.FromFilter(name, dir.Filter(name))
+		return &f, nil
+	case ofCSV && format != "csv" && format != "auto":
+		return nil, usage("--column and --zone are of CSV files: allowed is --format csv")
+	case ofCSV:
+		table := xirl.CSV{Name: "csv"}
+		if len(columns) > 0 {
+			table.Columns = columns
+		}
+		if zone != "" {
+			at, err := time.LoadLocation(zone)
+			if err != nil {
+				return nil, usage("--zone %q is not known: allowed are names like Europe/Amsterdam", zone)
+			}
+			table.Zone = at
+		}
+		f := table.Format()
+		return &f, nil
+	}
+	return nil, nil
 }
 
 func (w *workplace) importFile(ctx context.Context, c *call, in desk.Import) (*desk.Imported, error) {

@@ -93,7 +93,7 @@ func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
 		From:   incident.Party{Name: c.tag, Address: c.mailbox},
 		Limits: mail.Limits{Bytes: mailLimit},
 		Now:    s.now, Rand: s.rand, Log: s.log,
-		Recipients: c.also, Forms: c.forms, Formats: formats(),
+		Recipients: c.also, Forms: c.forms, Formats: slices.Concat(c.formats, formats()),
 	}
 	if config.Templates, err = c.givenTemplates(); err != nil {
 		w.Close()
