@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strings"
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/storage"
@@ -13,7 +14,13 @@ import (
 // last one again and again, so that one text is kept prepared.
 const maxSums = 64
 
-var selectClaims = "SELECT sum, ticket FROM claims WHERE space = ? AND sum IN (" + marks(maxSums) + ")"
+// A planner that knows little of the table yet would look through all of it for a list
+// of keys, and keeps the plan: PostgreSQL is made to look up each by itself.
+var (
+	sqliteSelectClaims   = "SELECT sum, ticket FROM claims WHERE space = ? AND sum IN (" + marks(maxSums) + ")"
+	postgresSelectClaims = "SELECT sum, ticket FROM (SELECT sum, (SELECT ticket FROM claims WHERE space = ? AND claims.sum = k.sum) AS ticket FROM (VALUES (?::bytea)" +
+		strings.Repeat(", (?)", maxSums-1) + ") AS k (sum)) AS held WHERE ticket IS NOT NULL"
+)
 
 // ClaimedOf implements [storage.ClaimsReader].
 func (r *reader) ClaimedOf(ctx context.Context, keys []storage.Key) (map[storage.Key]incident.ID, error) {
@@ -33,7 +40,7 @@ func (r *reader) ClaimedOf(ctx context.Context, keys []storage.Key) (map[storage
 				sum := key.Sum()
 				args, bySum[sum] = append(args, sum[:]), key
 			}
-			err := r.c.each(r.c.short(ctx), selectClaims, args, func(rows *sql.Rows) error {
+			err := r.c.each(r.c.short(ctx), r.c.dialect.selectClaims, args, func(rows *sql.Rows) error {
 				var sum sql.RawBytes
 				var holder int64
 				if err := rows.Scan(&sum, &holder); err != nil {

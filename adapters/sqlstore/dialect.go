@@ -68,19 +68,20 @@ const (
 // migrations/. Statements elsewhere keep to what both understand, with "?" for
 // arguments.
 type dialect struct {
-	migrations string                     // folder
-	text       func(query string) string  // puts arguments as the driver wants them; nil: as they are
-	keeps      func(s string) error       // ErrText; nil: any text can be kept
-	patient    bool                       // a short statement is not interrupted
-	inNumbers  string                     // the condition on a list of numbers
-	brackets   string                     // around the list
-	head       func(column string) string // the beginning of a text, as indexes of side tables have it; nil: they have all of it
-	together   bool                       // statements may be parts of another one (WITH)
-	limitParts bool                       // the parts of a union are cut before they are merged
-	putText    func(context.Context, *conn, storage.Text) error
-	findWords  func(words []string) clause // a condition on rows of texts
-	unindexed  string                      // before a column: no index of it is used
-	long       bool                        // indexes of lists leave out tickets with long texts, marked by long = 1
+	migrations   string                     // folder
+	text         func(query string) string  // puts arguments as the driver wants them; nil: as they are
+	keeps        func(s string) error       // ErrText; nil: any text can be kept
+	patient      bool                       // a short statement is not interrupted
+	inNumbers    string                     // the condition on a list of numbers
+	brackets     string                     // around the list
+	head         func(column string) string // the beginning of a text, as indexes of side tables have it; nil: they have all of it
+	together     bool                       // statements may be parts of another one (WITH)
+	limitParts   bool                       // the parts of a union are cut before they are merged
+	selectClaims string                     // that are held of maxSums keys in a space
+	putText      func(context.Context, *conn, storage.Text) error
+	findWords    func(words []string) clause // a condition on rows of texts
+	unindexed    string                      // before a column: no index of it is used
+	long         bool                        // indexes of lists leave out tickets with long texts, marked by long = 1
 
 	connect   func(context.Context, *sql.DB) (*sql.Conn, error)
 	check     func(context.Context, *conn) error                        // ErrSettings; says in conn.place which database this is

@@ -455,3 +455,38 @@ func TestPlansOfPostgreSQL(t *testing.T) {
 	}, `SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
 		WHERE relnamespace = current_schema()::regnamespace AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)`)
 }
+
+// Many claims are looked up one by one, though PostgreSQL keeps the plan that it made
+// while it knew of no claims at all.
+func TestPlanOfClaims(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	db, err := sql.Open(postgrestest.Driver, postgrestest.New(t))
+	require.NoError(t, err)
+	defer db.Close()
+	s, err := New(ctx, db, Config{Dialect: PostgreSQL})
+	require.NoError(t, err)
+	defer s.Close()
+	c, err := db.Conn(ctx)
+	require.NoError(t, err)
+	defer c.Close()
+	a := asked{text: postgresSelectClaims, args: []any{"observation"}}
+	for range maxSums {
+		a.args = append(a.args, []byte{7})
+	}
+	var claims int
+	var walk func(node)
+	walk = func(n node) {
+		if n.Table == "claims" {
+			claims++
+			require.Equal(t, "claims_pkey", n.Index, n.Type)
+			require.Contains(t, n.Cond, "sum = ")
+			require.Contains(t, n.Cond, "space = ")
+		}
+		for _, below := range n.Plans {
+			walk(below)
+		}
+	}
+	walk(postgresPlan(t, c, a, "force_generic_plan"))
+	require.Positive(t, claims)
+}

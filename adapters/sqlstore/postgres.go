@@ -24,23 +24,24 @@ const postgresHead = 300
 
 func postgresDialect() *dialect {
 	return &dialect{
-		migrations: "migrations/postgres",
-		text:       postgresText,
-		keeps:      postgresKeeps,
-		inNumbers:  "= ANY (?::bigint[])",
-		brackets:   "{}",
-		long:       true,
-		together:   true,
-		limitParts: true,
-		putText:    postgresPutText,
-		findWords:  postgresFindWords,
-		head:       func(column string) string { return fmt.Sprintf("left(%s, %d)", column, postgresHead) },
-		connect:    func(ctx context.Context, db *sql.DB) (*sql.Conn, error) { return db.Conn(ctx) },
-		check:      postgresCheck,
-		alone:      func(context.Context, *conn) (bool, error) { return false, nil },
-		recognise:  postgresRecognise,
-		brand:      func(context.Context, *conn) error { return nil },
-		writable:   func(context.Context, *conn) error { return nil }, // postgresCheck has asked
+		migrations:   "migrations/postgres",
+		text:         postgresText,
+		keeps:        postgresKeeps,
+		inNumbers:    "= ANY (?::bigint[])",
+		brackets:     "{}",
+		long:         true,
+		together:     true,
+		limitParts:   true,
+		selectClaims: postgresSelectClaims,
+		putText:      postgresPutText,
+		findWords:    postgresFindWords,
+		head:         func(column string) string { return fmt.Sprintf("left(%s, %d)", column, postgresHead) },
+		connect:      func(ctx context.Context, db *sql.DB) (*sql.Conn, error) { return db.Conn(ctx) },
+		check:        postgresCheck,
+		alone:        func(context.Context, *conn) (bool, error) { return false, nil },
+		recognise:    postgresRecognise,
+		brand:        func(context.Context, *conn) error { return nil },
+		writable:     func(context.Context, *conn) error { return nil }, // postgresCheck has asked
 
 		prepareWriter: postgresPrepareWriter,
 		beginRead: func(ctx context.Context, c *conn) error {

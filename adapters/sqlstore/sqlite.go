@@ -37,19 +37,20 @@ func SQLiteDSN(path string) string {
 
 func sqliteDialect() *dialect {
 	return &dialect{
-		migrations: "migrations/sqlite",
-		patient:    true,
-		inNumbers:  "IN (SELECT value FROM json_each(?))",
-		brackets:   "[]",
-		unindexed:  "+",
-		putText:    sqlitePutText,
-		findWords:  sqliteFindWords,
-		connect:    sqliteConnect,
-		check:      sqliteCheck,
-		alone:      sqliteInMemory,
-		recognise:  sqliteRecognise,
-		brand:      sqliteBrand,
-		writable:   sqliteWritable,
+		migrations:   "migrations/sqlite",
+		patient:      true,
+		inNumbers:    "IN (SELECT value FROM json_each(?))",
+		brackets:     "[]",
+		unindexed:    "+",
+		selectClaims: sqliteSelectClaims,
+		putText:      sqlitePutText,
+		findWords:    sqliteFindWords,
+		connect:      sqliteConnect,
+		check:        sqliteCheck,
+		alone:        sqliteInMemory,
+		recognise:    sqliteRecognise,
+		brand:        sqliteBrand,
+		writable:     sqliteWritable,
 
 		prepareWriter: sqlitePrepareWriter,
 		beginRead: func(ctx context.Context, c *conn) error {
