@@ -106,6 +106,20 @@ func (l *letters) write(re, from, subject, file string) letter {
 	return letter{from, []byte(b.String())}
 }
 
+// feed is a file of a feed that says what some of 20,000 sources have done.
+func (l *letters) feed(rows int) string {
+	var b strings.Builder
+	b.WriteString("timestamp,ip,port,dst_ip,dst_port,protocol,tag\n")
+	for range rows {
+		l.serial++
+		at := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC).Add(time.Duration(l.serial) * time.Second)
+		source := l.random.IntN(20_000)
+		fmt.Fprintf(&b, "%s,10.0.%d.%d,%d,198.51.100.%d,22,tcp,ssh brute force\n",
+			at.Format(time.DateTime), source>>8, source&255, 1024+l.serial%60000, l.random.IntN(256))
+	}
+	return b.String()
+}
+
 func (l *letters) body(line func(string, ...any)) {
 	attacker := l.attacker()
 	victim := fmt.Sprintf("2001:db8:%x:%x::%x", l.random.IntN(1<<16), l.random.IntN(1<<16), 1+l.random.IntN(1<<16))

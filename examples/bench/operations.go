@@ -54,6 +54,7 @@ func operations() []operation {
 			}
 		})},
 		{name: "resolve-with-20", share: 10, prepare: resolving},
+		{name: "import-500", share: 10, prepare: importing},
 		{name: "find-address", share: 1, prepare: finding(func(t incident.Ticket) desk.Lookup { return desk.Lookup{Observable: victim(t)} })},
 		{name: "find-network", share: 1, prepare: finding(func(t incident.Ticket) desk.Lookup {
 			p, _ := victim(t).Network()
@@ -131,6 +132,22 @@ func resolving(ctx context.Context, w *world, n int) ([]step, error) {
 		return nil
 	})
 	return steps, err
+}
+
+// importing takes in a file of a feed: 500 rows, which are one commit.
+func importing(_ context.Context, w *world, n int) ([]step, error) {
+	var steps []step
+	for range n {
+		file := w.letters.feed(500)
+		steps = append(steps, func(ctx context.Context) error {
+			result, err := w.desk.Import(ctx, desk.Import{Format: "csv"}, strings.NewReader(file))
+			if err == nil && result.Observations != 500 {
+				err = fmt.Errorf("of 500 rows %d were read: %v", result.Observations, result.Reasons)
+			}
+			return err
+		})
+	}
+	return steps, nil
 }
 
 // finding looks up what a report mentions, and each as rarely as networks and

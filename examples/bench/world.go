@@ -12,13 +12,17 @@ import (
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
 	"github.com/airtight-csirt/airtight/workflow/desk"
+	"github.com/airtight-csirt/airtight/xirl"
 )
 
 // handler is who gives all commands.
 const handler = "handler:alice"
 
 func deskConfig() desk.Config {
-	return desk.Config{Tag: mail.Tag{Name: "A CSIRT"}, From: incident.Party{Address: mailbox}}
+	return desk.Config{
+		Tag: mail.Tag{Name: "A CSIRT"}, From: incident.Party{Address: mailbox},
+		Formats: []incident.Format{xirl.CSV{Name: "csv", Feed: "scans"}.Format()},
+	}
 }
 
 // world is a desk with tickets on it, and beside it the bare loop, which starts
