@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -61,7 +62,7 @@ func writes(f incident.Format) bool { return f.Encode != nil }
 
 // importFiles imports each file by itself, in order.
 func importFiles(c *call, flags *flag.FlagSet) action {
-	format := flags.String("format", "auto", "`format` of the input: auto, "+strings.Join(formatNames(reads), ", "))
+	format := flags.String("format", "auto", "`format` of the input: auto, where files that end in .csv may have columns with common names; "+strings.Join(formatNames(reads), ", "))
 	feed := flags.String("feed", "", "`name` of the feed, as the policy or the reports call it")
 	dry := flags.Bool("dry-run", false, "say what would happen and store nothing; each piece of 500 reports is judged for itself")
 	filter := flags.String("filter", "", "`program` that gets the input and writes XIRL to standard output; exit code 1 with a reason on standard error refuses it; instead of --format")
@@ -97,6 +98,10 @@ func importFiles(c *call, flags *flag.FlagSet) action {
 		for _, name := range files {
 			in := desk.Import{Name: name, Feed: *feed, Format: *format, By: c.actor(), Limits: incident.Limits{Bytes: -1, Incidents: -1}, Preview: *dry, Progress: c.importing()}
 			result, err := w.importFile(ctx, c, in)
+			if _, unknown := errors.AsType[*desk.FormatUnknownError](err); unknown && in.Format == "" && strings.EqualFold(filepath.Ext(name), ".csv") {
+				in.Format = "csv"
+				result, err = w.importFile(ctx, c, in)
+			}
 			if err != nil {
 				return fmt.Errorf("%s: %s", printable(name), sentence(err))
 			}

@@ -196,6 +196,10 @@ func TestImportColumns(t *testing.T) {
 	listed := b.ok("queue")
 	require.Contains(t, listed, "192.0.2.7: report (csv)")
 	require.Contains(t, listed, "2026-07-01 08:00 UTC")
+	file := filepath.Join(t.TempDir(), "firewall.csv")
+	require.NoError(t, os.WriteFile(file, []byte("date,src_ip,dst_ip\n2026-07-01 10:00,192.0.2.9,198.51.100.1\n"), 0o600))
+	require.Equal(t, file+", csv: 1 observations, 1 kept, 1 new reports\n", b.ok("import", file), "names that are common, in a file of that name")
+	require.Contains(t, b.refused(exitRefused, "import", filepath.Join("testdata", "filters", "nfdump")), "format not supported")
 	for _, wrong := range []struct{ flag, value, want string }{
 		{"--column", "attacker", "allowed is NAME=PLACE"},
 		{"--zone", "Atlantis", "allowed are names like Europe/Amsterdam"},
