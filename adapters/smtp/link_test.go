@@ -1,14 +1,11 @@
 package smtp
 
 import (
-	"bufio"
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -161,41 +158,14 @@ func TestLogin(t *testing.T) {
 		"does not know us": {[]string{"535 5.7.8 no", "501 what"}, []string{"AUTH LOGIN", "*"}, "451 4.7.8"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			require.NoError(t, err)
-			defer l.Close()
-			told := make(chan []string, 1)
-			go func() {
-				var lines []string
-				defer func() { told <- lines }()
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				defer conn.Close()
-				conn.SetDeadline(time.Now().Add(patience))
-				fmt.Fprint(conn, "220 host.example.net\r\n")
-				r := bufio.NewReader(conn)
-				r.ReadString('\n')
-				fmt.Fprint(conn, "250-host.example.net\r\n250 STARTTLS\r\n")
-				r.ReadString('\n')
-				fmt.Fprint(conn, "220 go\r\n")
-				secure := tls.Server(conn, ours)
-				r = bufio.NewReader(secure)
-				r.ReadString('\n')
-				fmt.Fprint(secure, "250-host.example.net\r\n250 AUTH login CRAM-MD5\r\n")
-				for _, reply := range script.replies {
-					line, err := r.ReadString('\n')
-					if err != nil {
-						return
-					}
-					lines = append(lines, strings.TrimSpace(line))
-					fmt.Fprint(secure, reply+"\r\n")
-				}
-			}()
-			e := failure(t, NewSender(l.Addr().String(), SenderConfig{Username: "desk", Password: "secret", TLSConfig: theirs}).Send(t.Context(), letter, []byte(text)))
+			replies := []string{"250-host.example.net\r\n250 AUTH login CRAM-MD5\r\n"}
+			for _, reply := range script.replies {
+				replies = append(replies, reply+"\r\n")
+			}
+			addr, told := secureHost(t, ours, "220 go\r\n", replies...)
+			e := failure(t, NewSender(addr, SenderConfig{Username: "desk", Password: "secret", TLSConfig: theirs}).Send(t.Context(), letter, []byte(text)))
 			assert.Equal(t, script.wants, fmt.Sprint(e.Code, " ", e.Enhanced))
-			assert.Equal(t, script.told, <-told)
+			assert.Equal(t, script.told, (<-told)[1:], "after EHLO")
 		})
 	}
 }

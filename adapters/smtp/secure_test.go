@@ -57,6 +57,46 @@ func TestSenderSpeaksTLS(t *testing.T) {
 	}
 }
 
+// secureHost takes one connection, answers STARTTLS, and in TLS line by line; told gives
+// what it was told there.
+func secureHost(t *testing.T, certificate *tls.Config, startTLS string, replies ...string) (addr string, told <-chan []string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	lines := make(chan []string, 1)
+	go func() {
+		var heard []string
+		defer func() { lines <- heard }()
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(patience))
+		fmt.Fprint(conn, "220 host.example.net\r\n")
+		r := bufio.NewReader(conn)
+		r.ReadString('\n')
+		fmt.Fprint(conn, "250-host.example.net\r\n250 STARTTLS\r\n")
+		r.ReadString('\n')
+		fmt.Fprint(conn, startTLS)
+		secure := tls.Server(conn, certificate)
+		if secure.Handshake() != nil {
+			return
+		}
+		r = bufio.NewReader(secure)
+		for _, reply := range replies {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				return
+			}
+			heard = append(heard, strings.TrimSpace(line))
+			fmt.Fprint(secure, reply)
+		}
+	}()
+	return l.Addr().String(), lines
+}
+
 // TestHostAndTLS is about what a host does around STARTTLS and AUTH; it gives
 // out what it was told in TLS.
 func TestHostAndTLS(t *testing.T) {
@@ -73,47 +113,15 @@ func TestHostAndTLS(t *testing.T) {
 			"EHLO desk.example.org", login, "MAIL FROM:<csirt@example.org>"}},
 		{"answers put in before TLS", "220 2.0.0 go\r\n250-evil\r\n250 AUTH LOGIN\r\n", "235 2.7.0 welcome\r\n", "", []string{
 			"EHLO desk.example.org", login, "MAIL FROM:<csirt@example.org>"}},
-		{"does not know us", "220 2.0.0 go\r\n", "535 5.7.8 no\r\n", "451 4.7.8 the mail host answered 535 to AUTH", []string{"EHLO desk.example.org", login}},
-		{"goes on asking", "220 2.0.0 go\r\n", "334 \r\n", "451 4.7.8 AUTH failed with the mail host", []string{"EHLO desk.example.org", login}},
+		{"does not know us", "220 2.0.0 go\r\n", "535 5.7.8 no\r\n", "451 4.7.8 the mail host answered 535 to AUTH", []string{"EHLO desk.example.org", login, "*"}},
+		{"goes on asking", "220 2.0.0 go\r\n", "334 \r\n", "451 4.7.8 AUTH failed with the mail host", []string{"EHLO desk.example.org", login, "*"}},
 		{"no TLS now", "454 4.7.0 later\r\n", "", "451 4.7.5 the mail host answered 454 to STARTTLS", nil},
 		{"no TLS ever", "554 5.7.0 never\r\n", "", "451 4.7.5 the mail host answered 554 to STARTTLS", nil},
 		{"silent", "", "", "451 4.7.5 STARTTLS failed with the mail host", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			require.NoError(t, err)
-			defer l.Close()
-			told := make(chan []string, 1)
-			go func() {
-				var lines []string
-				defer func() { told <- lines }()
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				defer conn.Close()
-				conn.SetDeadline(time.Now().Add(patience))
-				fmt.Fprint(conn, "220 host.example.net\r\n")
-				r := bufio.NewReader(conn)
-				r.ReadString('\n')
-				fmt.Fprint(conn, "250-host.example.net\r\n250 STARTTLS\r\n")
-				r.ReadString('\n')
-				fmt.Fprint(conn, c.startTLS)
-				secure := tls.Server(conn, ours)
-				if secure.Handshake() != nil {
-					return
-				}
-				r = bufio.NewReader(secure)
-				for _, reply := range []string{"250-host.example.net\r\n250 AUTH LOGIN PLAIN\r\n", c.auth, "550 5.7.1 enough\r\n"} {
-					line, err := r.ReadString('\n')
-					if err != nil || strings.HasPrefix(line, "*") {
-						return
-					}
-					lines = append(lines, strings.TrimSpace(line))
-					fmt.Fprint(secure, reply)
-				}
-			}()
-			sender := NewSender(l.Addr().String(), SenderConfig{
+			addr, told := secureHost(t, ours, c.startTLS, "250-host.example.net\r\n250 AUTH LOGIN PLAIN\r\n", c.auth, "550 5.7.1 enough\r\n")
+			sender := NewSender(addr, SenderConfig{
 				LocalName: "desk.example.org", Username: "desk", Password: "secret", TLSConfig: theirs, StepTimeout: 300 * time.Millisecond,
 			})
 			began := time.Now()
@@ -124,7 +132,6 @@ func TestHostAndTLS(t *testing.T) {
 			}
 			assert.Equal(t, c.wants, fmt.Sprint(e.Code, " ", e.Enhanced, " ", e.Message))
 			assert.False(t, e.Undecided)
-			l.Close()
 			assert.Equal(t, c.told, <-told)
 		})
 	}
