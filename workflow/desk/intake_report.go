@@ -13,7 +13,7 @@ import (
 // Bounds on what one mail may bring as a report of machines. What is beyond them stays
 // in the raw mail, and its record says so: an import has no such bounds.
 const (
-	maxMailObservations = 10_000
+	maxMailObservations = 10_000 // that were read or could not be, in all of its parts
 	maxMailSources      = 1000
 )
 
@@ -43,14 +43,20 @@ func (d *Desk) machineReport(in *incoming) (report *machineReport, findings []st
 	}
 	format := d.config.Formats[i]
 	report = &machineReport{format: format.Name}
-	for o, err := range format.Mail(parts, incident.Limits{Incidents: maxMailObservations}) {
-		if err != nil {
-			if len(findings) < maxFindings {
-				findings = append(findings, incident.Clean(fmt.Sprintf("its report could not be read: %v", err)))
-			}
-			continue
+	looked, unread := 0, 0
+	for o, err := range format.Mail(parts, incident.Limits{Incidents: -1}) {
+		if looked++; looked > maxMailObservations {
+			findings = append(findings, fmt.Sprintf("it has more than %d observations: import the rest", maxMailObservations))
+			break
 		}
-		report.observations = append(report.observations, o)
+		if err == nil {
+			report.observations = append(report.observations, o)
+		} else if unread++; unread <= maxFindings {
+			findings = append(findings, incident.Clean(fmt.Sprintf("its report could not be read: %v", err)))
+		}
+	}
+	if unread > maxFindings {
+		findings = append(findings, fmt.Sprintf("%d more of its observations could not be read", unread-maxFindings))
 	}
 	if len(report.observations) == 0 {
 		return nil, findings
@@ -70,22 +76,25 @@ func (r *run) receiveReport(ctx context.Context, in *incoming, command workflow.
 	if err := s.lookUp(ctx, list); err != nil {
 		return err
 	}
+	var beyond []string
 	for i, o := range list {
 		if err := s.add(ctx, o); err != nil {
 			return err
 		}
 		if len(s.groups) > maxMailSources {
-			s.why("more than %d sources: import the rest, %d observations", maxMailSources, len(list)-i-1)
+			s.groups, s.tally.Observations = s.groups[:maxMailSources], i
+			beyond = []string{fmt.Sprintf("it has more than %d sources: import the rest, %d observations", maxMailSources, len(list)-i)}
 			break
 		}
 	}
+	findings := slices.Concat(s.reasons, beyond)
 	why := []string{fmt.Sprintf("It is a report of machines, in the format %s: %d observations, %d of them known, %d dropped.",
 		in.report.format, s.tally.Observations, s.tally.Known, s.tally.Dropped)}
 	open, opens := command.(workflow.Open)
 	if !opens {
 		c := command.(workflow.Append)
 		c.Mail.Entity.Why = append(c.Mail.Entity.Why, why...)
-		c.Mail.Entity.Findings = append(slices.Clip(c.Mail.Entity.Findings), s.reasons...)
+		c.Mail.Entity.Findings = append(slices.Clip(c.Mail.Entity.Findings), findings...)
 		if err := r.all(ctx, []workflow.Command{c}); err != nil {
 			return err
 		}
@@ -93,7 +102,7 @@ func (r *run) receiveReport(ctx context.Context, in *incoming, command workflow.
 	}
 	m := *open.Mail
 	m.Entity.Why = append(m.Entity.Why, why...)
-	m.Entity.Findings = append(slices.Clip(m.Entity.Findings), s.reasons...)
+	m.Entity.Findings = append(slices.Clip(m.Entity.Findings), findings...)
 	open.Mail = &m
 	switch {
 	case open.Held != nil:
