@@ -112,7 +112,7 @@ func playRow(t *testing.T, name, id string) {
 	script, err := sim.Parse(source)
 	require.NoError(t, err, name)
 	require.Equal(t, id, script.ID, "the first line of %s carries the id of the row", name)
-	result, err := sim.Run(ctx, memory.New(), script, sim.Config{Policies: policies})
+	result, err := sim.Run(ctx, memory.New(), script, sim.Config{Policies: policies, Desk: withFormats})
 	require.NoError(t, err, name)
 	if *update {
 		require.NoError(t, os.WriteFile(file, script.Rewrite(result), 0o644))
