@@ -264,6 +264,8 @@ type Examine struct {
 	Message uint64                   `json:"message"` // version of its record
 	Trust   incident.Trust           `json:"trust,omitempty"`
 	Found   incident.ExaminedContent `json:"found"`
+
+	Observed *Observed `json:"observed,omitempty"` // that machines report in it; nil: none do
 }
 
 // Close moves a child to a closed status because its incident Under was closed.

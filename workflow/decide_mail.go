@@ -217,8 +217,18 @@ func (c ReceiveAgain) decide(*Policy, incident.Ticket, Facts, Env) ([]Decision, 
 	}), nil
 }
 
-func (Examine) asks(*Policy, incident.Ticket) []Ask { return nil }
+func (c Examine) asks(p *Policy, t incident.Ticket) []Ask {
+	if c.Observed == nil {
+		return nil
+	}
+	return Observe{Ticket: t.ID, Observed: *c.Observed}.asks(p, t)
+}
 
-func (c Examine) decide(*Policy, incident.Ticket, Facts, Env) ([]Decision, error) {
-	return events(incident.Examined{Version: c.Message, Trust: c.Trust, Content: c.Found}), nil
+func (c Examine) decide(p *Policy, t incident.Ticket, f Facts, env Env) ([]Decision, error) {
+	examined := events(incident.Examined{Version: c.Message, Trust: c.Trust, Content: c.Found})
+	if c.Observed == nil {
+		return examined, nil
+	}
+	observed, err := Observe{Ticket: t.ID, Observed: *c.Observed}.decide(p, t, f, env)
+	return append(examined, observed...), err
 }

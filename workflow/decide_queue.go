@@ -18,7 +18,8 @@ type Observed struct {
 
 // Accept makes an incident of a report that waits (AIRT paper 3.1): it has the state
 // that the policy's Queue names, the constituency, contacts and addresses of the
-// report, and the fields and priority of its feed, unless the command says otherwise.
+// report and of what was merged into it, and the fields and priority of its feed, unless
+// the command says otherwise.
 // Like Reject it makes the actor the owner of the report, and of the incident; a
 // report of somebody else is refused. Asked again it does nothing.
 type Accept struct {
@@ -38,8 +39,9 @@ type Attach struct {
 }
 
 // Group merges reports that wait into another one that does and has an address in
-// common with each of them, so that they are decided at once. It makes the actor the
-// owner of all of them. What is merged already is left as it is.
+// common with each of them, so that they are decided at once: the one stands for all.
+// Unmerge parts them again. It makes the actor the owner of all of them. What is merged
+// already is left as it is.
 type Group struct {
 	Ticket incident.ID   `json:"ticket"`
 	With   []incident.ID `json:"with"`
@@ -71,7 +73,7 @@ func (c Accept) asks(p *Policy, t incident.Ticket) []Ask {
 	if !t.Waiting() {
 		return []Ask{{Fact: FactParents, Ticket: t.ID}}
 	}
-	return append(Open{Kind: incident.KindIncident, From: t.ID}.asks(p, t), Ask{Fact: FactNumber, Ticket: t.ID}, Ask{Fact: FactObserved, Ticket: t.ID})
+	return append(Open{Kind: incident.KindIncident, From: t.ID}.asks(p, t), Ask{Fact: FactNumber, Ticket: t.ID}, Ask{Fact: FactReported, Ticket: t.ID})
 }
 
 // maxTaken bounds what an incident takes over from observations.
@@ -101,7 +103,7 @@ func (c Accept) decide(p *Policy, t incident.Ticket, f Facts, env Env) ([]Decisi
 	for name, values := range c.Fields {
 		open.Fields[p.fieldName(name)] = values
 	}
-	for _, o := range Kept(f.Observed(t.ID)) {
+	for _, o := range Kept(f.Reported(t.ID)) {
 		open.Observables = append(slices.Clip(open.Observables), newObservables(o.Observables(), open.Observables)...)
 		if o.ID != "" && !slices.Contains(open.ExternalIDs, o.ID) {
 			open.ExternalIDs = append(slices.Clip(open.ExternalIDs), o.ID)
@@ -298,15 +300,22 @@ func byKey(records []incident.Record) map[string]incident.Observation {
 	return found
 }
 
-// Kept returns the observations that a ticket keeps, out of all its records of
-// observations, oldest first: by time, and then by digest.
-func Kept(records []incident.Record) []incident.Observation {
-	all := byKey(records)
-	var kept []incident.Observation
-	for _, key := range keys(records) {
-		if o, ok := all[key]; ok {
-			kept = append(kept, o)
+// Kept returns the observations that tickets keep, out of all their records of
+// observations, those of each ticket together; of each ticket oldest first: by time,
+// and then by digest.
+func Kept(records []incident.Record) (kept []incident.Observation) {
+	for len(records) > 0 {
+		n := slices.IndexFunc(records, func(r incident.Record) bool { return r.Ticket != records[0].Ticket })
+		if n < 0 {
+			n = len(records)
 		}
+		all := byKey(records[:n])
+		for _, key := range keys(records[:n]) {
+			if o, ok := all[key]; ok {
+				kept = append(kept, o)
+			}
+		}
+		records = records[n:]
 	}
 	return kept
 }

@@ -31,6 +31,7 @@ const (
 	FactNumber             Fact = "number"                 // a number for a new ticket
 	FactObserved           Fact = "observed"               // the records of what machines have reported on it, oldest first
 	FactNewestObserved     Fact = "newest observed"        // the newest of these
+	FactReported           Fact = "reported"               // those of the ticket, and then of what was merged into it, a thousand tickets at most
 	FactMerges             Fact = "merges"                 // the records of its messages and merges (merged, joined, unmerged), oldest first
 	FactDefective          Fact = "defective"              // of the Address, and of no ticket: whether it is marked as defective
 )
@@ -145,7 +146,7 @@ func (f *Facts) KnowStatuses(a Ask, statuses []StatusRecord) {
 }
 
 // KnowRecords adds the answer to an ask for [FactMerges], [FactSince], [FactSetter],
-// [FactObserved] or [FactNewestObserved].
+// [FactObserved], [FactNewestObserved] or [FactReported].
 func (f *Facts) KnowRecords(a Ask, records []incident.Record) {
 	if f.records == nil {
 		f.records = map[Ask][]incident.Record{}
@@ -241,10 +242,10 @@ func (f Facts) Number(id incident.ID) incident.ID {
 	return t.ID
 }
 
-// Observed returns the records of what machines have reported on a ticket, oldest
-// first.
-func (f Facts) Observed(id incident.ID) []incident.Record {
-	return known(f.records, Ask{Fact: FactObserved, Ticket: id})
+// Reported returns the records of what machines have reported on a ticket, and then on
+// what was merged into it, those of each ticket oldest first.
+func (f Facts) Reported(id incident.ID) []incident.Record {
+	return known(f.records, Ask{Fact: FactReported, Ticket: id})
 }
 
 // Since returns the records of a ticket behind a version, the newest first, but for

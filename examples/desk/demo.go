@@ -28,11 +28,11 @@ func demo(c *call, flags *flag.FlagSet) action {
 			defer os.RemoveAll(folder)
 			c.db = filepath.Join(folder, "demo.db")
 		}
-		// The same seed tells the same story everywhere.
-		c.tag, c.mailbox, c.as, c.groups, c.zone = "A CSIRT", exampleMailbox, "alice", nil, time.UTC
-		c.team, c.also, c.blobs, c.sla = nil, nil, "", ""
-		fate := newFate(*seed)
-		w, err := c.open(ctx, setting{create: true, now: fate.Now, rand: fate})
+		// The same seed tells the same story everywhere, but for the bytes of signatures.
+		c.options = options{db: c.db, json: c.json, as: "alice", tag: "A CSIRT", mailbox: exampleMailbox}
+		c.zone = time.UTC
+		fate, stage := newFate(*seed), &stage{}
+		w, err := c.open(ctx, setting{create: true, now: fate.Now, rand: fate, furnish: stage.furnish})
 		if err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func demo(c *call, flags *flag.FlagSet) action {
 		} else if page.Total > 0 {
 			return fmt.Errorf("database %s has tickets already: a story needs an empty one, which it leaves behind full, or no --db", c.databaseName())
 		}
-		s, err := newStory(ctx, w, fate, *seed)
+		s, err := newStory(ctx, w, fate, stage, *seed)
 		if err != nil {
 			return err
 		}
@@ -85,11 +85,14 @@ func (c *call) tale(ctx context.Context, w *workplace, s *story) error {
 			return err
 		}
 		for _, o := range doc.Outgoing {
-			fmt.Fprintf(c.stdout, "  mail of %s to %s: %s\n", place(o.Ticket, o.Version), o.To, o.Status)
+			if o.Reaction == "" {
+				fmt.Fprintf(c.stdout, "  mail of %s to %s: %s\n", place(o.Ticket, o.Version), o.To, o.Status)
+			}
 		}
 	}
 	fmt.Fprintf(c.stdout, "\nFrom the report #%s that was read to incident #%s: one command, less than %s\n", s.found, s.blocked, s.took.Truncate(time.Second)+time.Second)
-	fmt.Fprintf(c.stdout, "The router was given:\n%s\n", indented(string(s.routes)))
+	fmt.Fprintf(c.stdout, "Its state blockrequest told %s by signed mail:\n%s\n", people(s.notice.To), indented(s.notice.Subject+"\n\n"+s.notice.Text))
+	fmt.Fprintf(c.stdout, "and gave the router:\n%s\n", indented(s.routes))
 	c.verification(found)
 	return storyHolds(documents, found)
 }
@@ -107,7 +110,7 @@ func storyHolds(documents []*document, found *desk.Verification) error {
 	return nil
 }
 
-// indented puts two blanks before every line.
+// indented puts two blanks before every line that is not empty.
 func indented(text string) string {
-	return "  " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n  ")
+	return strings.ReplaceAll("  "+strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  "), "\n  \n", "\n\n")
 }

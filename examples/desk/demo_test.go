@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/airtight-csirt/airtight/adapters/sqlstore/postgrestest"
 	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
 )
 
 var update = flag.Bool("update", false, "write testdata/demo.golden anew")
@@ -79,7 +81,8 @@ func secondStory(t *testing.T, db string) {
 		for _, e := range doc.History {
 			require.Contains(t, chapter, e.What)
 		}
-		require.Equal(t, len(doc.Outgoing), strings.Count(chapter, ": sent\n"), "every mail went out")
+		mails := slices.DeleteFunc(doc.Outgoing, func(o storage.Outgoing) bool { return o.Reaction != "" })
+		require.Equal(t, len(mails), strings.Count(chapter, ": sent\n"), "every mail went out")
 		records += len(doc.History)
 	}
 	require.GreaterOrEqual(t, len(chapters), 4)
@@ -103,6 +106,8 @@ func TestStories(t *testing.T) {
 			"(because incident-due, #3.4)", "[tag]", "(because due-on-reply, #3.", "(because due-after-reply, #3.",
 			"[tag, auto]", "not due-on-reply: a machine wrote the message", "held: incident-number, may belong to #2",
 			"(because close-children, #2.", "(because reopen-on-reply, #3.", "(because reopen-parents, #3.", ", 0 faults",
+			", signed for carol@campus.example.com: ", "(because tell-contacts, #6.2)", "Its state blockrequest told Carol Campus <carol@campus.example.com> by signed mail:\n",
+			"ip route 198.51.100.66 255.255.255.255 Null0", "reaction null-routes to record 6 is done",
 		} {
 			require.Contains(t, out, want, "seed %d", seed)
 		}

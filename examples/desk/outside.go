@@ -49,6 +49,7 @@ type outside struct {
 type delivered struct {
 	to  []string
 	msg *mail.Message
+	raw []byte
 }
 
 func newOutside() (*outside, error) {
@@ -65,7 +66,7 @@ func (o *outside) take(_ context.Context, env mail.Envelope, raw []byte) error {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.mails = append(o.mails, delivered{env.To, msg})
+	o.mails = append(o.mails, delivered{env.To, msg, raw})
 	return nil
 }
 
@@ -76,15 +77,15 @@ func (o *outside) count() int {
 }
 
 // newest returns the last mail that somebody got.
-func (o *outside) newest(p incident.Party) (*mail.Message, error) {
+func (o *outside) newest(p incident.Party) (delivered, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i := len(o.mails) - 1; i >= 0; i-- {
 		for _, to := range o.mails[i].to {
 			if incident.SameAddress(to, p.Address) {
-				return o.mails[i].msg, nil
+				return o.mails[i], nil
 			}
 		}
 	}
-	return nil, fmt.Errorf("%s has got no mail", p.Address)
+	return delivered{}, fmt.Errorf("%s has got no mail", p.Address)
 }

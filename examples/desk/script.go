@@ -10,6 +10,7 @@ import (
 
 	"github.com/airtight-csirt/airtight/adapters/memory"
 	"github.com/airtight-csirt/airtight/workflow"
+	"github.com/airtight-csirt/airtight/workflow/desk"
 	"github.com/airtight-csirt/airtight/workflow/sim"
 )
 
@@ -46,7 +47,7 @@ func (c *call) playScript(ctx context.Context, file string, update, trace bool) 
 	if err != nil {
 		return false, err
 	}
-	result, err := sim.Run(ctx, memory.New(), played, sim.Config{Policies: func(name string) (*workflow.Policy, error) {
+	policies := func(name string) (*workflow.Policy, error) {
 		for _, beside := range []string{name, name + ".yaml"} {
 			beside = filepath.Join(filepath.Dir(file), beside)
 			if _, err := os.Stat(beside); err == nil {
@@ -54,7 +55,9 @@ func (c *call) playScript(ctx context.Context, file string, update, trace bool) 
 			}
 		}
 		return loadPolicy(name)
-	}})
+	}
+	reads := func(config *desk.Config) { config.Formats = formats() }
+	result, err := sim.Run(ctx, memory.New(), played, sim.Config{Policies: policies, Desk: reads})
 	if err != nil {
 		return false, err
 	}

@@ -39,6 +39,9 @@ func TestScript(t *testing.T) {
 	require.Contains(t, out, "rtir:001-basic-RTIR: as it says")
 	require.Contains(t, errs, "bad.txt: ")
 
+	// One that imports, by a policy beside it.
+	require.Contains(t, b.ok("script", "../../workflow/testdata/scripts/airt-3-1-import.txt"), "airt:3.1-import: as it says")
+
 	// A policy beside the script.
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "ours.yaml"), []byte("name: ours\nbase: airt\n"), 0o600))
 	require.NoError(t, os.WriteFile(bad, []byte("# ours:1\n# Ours\n\npolicy ours\n\nalice open incident subject=Scan -> inc\nexpect $inc fields.Type=other\n"), 0o600))

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/airtight-csirt/airtight/incident"
+	"github.com/airtight-csirt/airtight/storage"
 )
 
 const mixed = "From: Bob <bob@example.org>\r\nSubject: Logs\r\nMessage-ID: <2@example.org>\r\nMIME-Version: 1.0\r\n" +
@@ -57,7 +58,7 @@ type shownDocument struct {
 		Event  json.RawMessage `json:"event"`
 		What   string          `json:"what"`
 	} `json:"history"`
-	Outgoing []json.RawMessage `json:"outgoing"`
+	Outgoing []storage.Outgoing `json:"outgoing"`
 }
 
 func TestShowJSON(t *testing.T) {

@@ -18,7 +18,6 @@ import (
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
 	"github.com/airtight-csirt/airtight/workflow/desk"
-	"github.com/airtight-csirt/airtight/workflow/export"
 	"github.com/airtight-csirt/airtight/xirl"
 )
 
@@ -98,18 +97,20 @@ type story struct {
 	door    *host    // where the desk takes mail
 	outside *outside // where everybody else does
 	courier *desk.Courier
+	stage   *stage
 	in      int // mails that came in
 	err     error
 
 	report, incident, investigation incident.ID
 	found, blocked                  incident.ID   // the report of the sensors about something new, and its incident
-	routes                          []byte        // of the router, once it is blocked
+	notice                          *mail.Message // to whom blocked belongs, as it was signed
+	routes                          string        // of the router, once it is blocked
 	took                            time.Duration // from a report that was read to the incident
 }
 
-func newStory(ctx context.Context, w *workplace, fate *fate, seed uint64) (*story, error) {
+func newStory(ctx context.Context, w *workplace, fate *fate, stage *stage, seed uint64) (*story, error) {
 	random := rand.New(rand.NewPCG(seed, 2))
-	s := &story{cast: newCast(random), ctx: ctx, desk: w.desk, fate: fate, random: random, began: fate.Now()}
+	s := &story{cast: newCast(random), ctx: ctx, desk: w.desk, fate: fate, stage: stage, random: random, began: fate.Now()}
 	var err error
 	if s.outside, err = newOutside(); err != nil {
 		return nil, err
@@ -134,6 +135,7 @@ func (s *story) play() {
 	s.incidentIsMade()
 	s.investigationGoesOut()
 	s.sensorsReport()
+	s.accessIsCut()
 	if s.absent {
 		s.machineAnswers()
 	}
@@ -204,8 +206,8 @@ func (s *story) investigationGoesOut() {
 }
 
 // sensorsReport: a sensor tells of two addresses, one of which we know. The report
-// about it joins our incident; the other one becomes an incident by one command, which
-// is serious enough to be blocked on the router (AIRT paper 4, figure 5).
+// about it joins our incident; the other one becomes an incident by one command (AIRT
+// paper 4, figure 5).
 func (s *story) sensorsReport() {
 	s.later(5*time.Minute, 20*time.Minute)
 	const other = "198.51.100.66"
@@ -243,20 +245,46 @@ func (s *story) sensorsReport() {
 		}
 	}
 	s.inQueue(0)
+}
+
+// accessIsCut: the state blockrequest tells by signed mail whom the machine belongs to,
+// and gives the router a new configuration, which drops nothing any more in the end.
+func (s *story) accessIsCut() {
 	s.later(5*time.Minute, 20*time.Minute)
-	state := incident.State("blockrequest")
+	s.setState("blockrequest")
+	s.post()
+	s.readNotice()
+	s.routes = string(s.stage.routes)
+	s.later(time.Hour, 4*time.Hour)
+	s.setState("unblocked")
+	s.do(s.alice, workflow.Move{Ticket: s.blocked, To: workflow.StatusResolved})
+}
+
+// setState gives the incident another state, and lets the desk do what follows.
+func (s *story) setState(state incident.State) {
 	s.do(s.alice, workflow.Edit{Ticket: s.blocked, State: &state})
+	if s.err == nil {
+		courier := &desk.Courier{Desk: s.desk, Only: storage.OnlyReactions, Now: s.fate.Now}
+		_, s.err = courier.Flush(s.ctx, 100)
+	}
+}
+
+// readNotice opens the last mail to the contact, which the desk must have signed.
+func (s *story) readNotice() {
 	if s.err != nil {
 		return
 	}
-	out, err := s.desk.As(s.alice).Export(s.ctx, export.Export{Template: "nullroute", Dialect: "cisco-ios", States: []incident.State{state}})
+	got, err := s.outside.newest(incident.Party{Address: campusContact})
 	if err != nil {
 		s.err = err
 		return
 	}
-	s.routes = out.Text
-	s.later(time.Hour, 4*time.Hour)
-	s.do(s.alice, workflow.Move{Ticket: s.blocked, To: workflow.StatusResolved})
+	opened, err := s.stage.reader.Open(s.ctx, got.raw)
+	if signature, _ := opened.Signed(); err == nil && (signature.State != incident.SignatureGood || !slices.Contains(signature.Signers, exampleMailbox)) {
+		err = fmt.Errorf("the mail to %s is not signed by %s", campusContact, exampleMailbox)
+	}
+	s.err = err
+	s.notice, _ = mail.Parse(opened.Mail, mail.Limits{})
 }
 
 // inQueue returns what waits in the queue, of which there must be so many.
@@ -366,8 +394,8 @@ func (s *story) answer(from incident.Party, sender string, letter mail.Letter) {
 		s.err = err
 		return
 	}
-	letter.Subject = "Re: " + got.Subject
-	letter.InReplyTo, letter.References = got.MessageID, append(got.References, got.MessageID)
+	letter.Subject = "Re: " + got.msg.Subject
+	letter.InReplyTo, letter.References = got.msg.MessageID, append(got.msg.References, got.msg.MessageID)
 	s.sendAs(from, sender, letter)
 }
 

@@ -36,6 +36,8 @@ type setting struct {
 	now    func() time.Time
 	rand   io.Reader
 	log    *slog.Logger
+
+	furnish func(*desk.Config) error // changes what the flags say; nil: nothing does
 }
 
 // about looks at the ticket that the first word names, with the words behind it.
@@ -117,6 +119,12 @@ func (c *call) open(ctx context.Context, s setting) (*workplace, error) {
 	if err := c.means.give(&config); err != nil {
 		w.Close()
 		return nil, err
+	}
+	if s.furnish != nil {
+		if err := s.furnish(&config); err != nil {
+			w.Close()
+			return nil, err
+		}
 	}
 	for _, address := range c.team {
 		config.Team = append(config.Team, desk.Member{Address: address})

@@ -46,7 +46,9 @@ type Config struct {
 	// Opener decrypts mail that comes in and checks its signatures; nil: it is kept
 	// as it is. It is asked before the transaction, for ten seconds at most, and
 	// again when the text of such a mail is needed: the store keeps its raw bytes,
-	// its subject and what it mentions, and never its opened text.
+	// its subject and what it mentions, and never its opened text. What machines
+	// report in it is kept without logs, further fields and elements of other
+	// vocabularies: these are read in the mail ([Session.Opened]).
 	Opener mail.Opener
 
 	// Sealer signs and encrypts mail that goes out, as Policy.Sealing says; nil:

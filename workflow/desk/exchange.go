@@ -69,25 +69,25 @@ func reportedOn(ctx context.Context, r storage.Reader, scope *storage.Scope, f f
 		}
 		tickets = append(tickets, reports...)
 	}
-	for i := 0; i < len(tickets); i++ { // it grows
-		t := tickets[i]
-		if ids := t.MergedFrom; len(ids) > 0 {
-			merged, err := r.Find(ctx, storage.Query{IDs: ids, Scope: scope})
-			if err != nil {
-				return nil, err
-			}
-			tickets = append(tickets, merged...)
-		}
-		if t.Observations == nil {
-			continue
-		}
-		records, err := r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{t.ID}, Types: []string{incident.Observed{}.Type()}})
+	if tickets, err = withMerged(ctx, r, scope, tickets, 0); err != nil {
+		return nil, err
+	}
+	for _, t := range tickets {
+		records, err := observed(ctx, r, t)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, workflow.Kept(records)...)
 	}
 	return list, nil
+}
+
+// observed returns the records of what machines have reported on a ticket.
+func observed(ctx context.Context, r storage.Reader, t incident.Ticket) ([]incident.Record, error) {
+	if t.Observations == nil {
+		return nil, nil
+	}
+	return r.History(ctx, storage.HistoryQuery{Tickets: []incident.ID{t.ID}, Types: []string{incident.Observed{}.Type()}})
 }
 
 // told is what other teams may be told of a ticket: what machines have reported, or one

@@ -71,6 +71,12 @@ func (r *run) learn(ctx context.Context, facts *workflow.Facts, asks []workflow.
 				return err
 			}
 			facts.KnowRecords(a, records)
+		case workflow.FactReported:
+			records, err := r.reported(ctx, a.Ticket)
+			if err != nil {
+				return err
+			}
+			facts.KnowRecords(a, records)
 		case workflow.FactSince:
 			records, err := r.since(ctx, a.Ticket, a.Version)
 			if err != nil {
@@ -184,6 +190,23 @@ func (r *run) childrenAnswerable(ctx context.Context, facts *workflow.Facts, id 
 		facts.KnowMessages(workflow.Ask{Fact: workflow.FactAnswerable, Ticket: child.ID}, messages)
 	}
 	return nil
+}
+
+// reported answers [workflow.FactReported].
+func (r *run) reported(ctx context.Context, id incident.ID) (all []incident.Record, err error) {
+	t, err := r.draft.Ticket(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	tickets, err := withMerged(ctx, r.draft, nil, []incident.Ticket{t}, mostMerged)
+	for _, t := range cut(tickets, mostMerged) {
+		records, err := observed(ctx, r.draft, t)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, records...)
+	}
+	return all, err
 }
 
 // merging are the types of records of which [workflow.FactMerges] tells.

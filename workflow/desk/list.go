@@ -26,6 +26,11 @@ type Row struct {
 	// Chasing counts how often the correspondents of an investigation were waited for
 	// in vain (JANET 3.15).
 	Chasing workflow.Chasing `json:"chasing,omitzero"`
+
+	// Observations sums up what machines have reported on the ticket and on all that
+	// was merged into it, as far as the actor may see it: the one stands for all.
+	// Ticket.Observations is about what it keeps itself.
+	Observations *incident.Observations `json:"observations,omitempty"`
 }
 
 // Page is a part of a list.
@@ -172,6 +177,9 @@ func (s *Session) page(ctx context.Context, r storage.Reader, q storage.Query, w
 	}
 	for _, t := range found {
 		row, err := rowOf(ctx, r, t, page.At)
+		if err == nil && len(t.MergedFrom) > 0 {
+			row.Observations, err = s.summed(ctx, r, t)
+		}
 		if err != nil {
 			return page, err
 		}
@@ -189,9 +197,66 @@ func rowOf(ctx context.Context, r storage.Reader, t incident.Ticket, at time.Tim
 	if err != nil {
 		return Row{}, err
 	}
-	row := Row{Ticket: t, Overdue: t.Overdue(at), AtWork: t.Attending(at), Defective: bad}
+	row := Row{Ticket: t, Overdue: t.Overdue(at), AtWork: t.Attending(at), Defective: bad, Observations: t.Observations}
 	if t.Kind == incident.KindInvestigation {
 		row.Chasing, err = chasing(ctx, r, t)
 	}
 	return row, err
+}
+
+// mostMerged bounds the tickets merged into one that are looked at for a list or a
+// decision: where there are more, a list says that there was more than it counts.
+const mostMerged = 1000
+
+// summed sums up what machines have reported on a ticket and on what was merged into it.
+func (s *Session) summed(ctx context.Context, r storage.Reader, t incident.Ticket) (*incident.Observations, error) {
+	all, err := withMerged(ctx, r, s.scope, []incident.Ticket{t}, mostMerged+1)
+	var sum *incident.Observations
+	for _, t := range cut(all, mostMerged) {
+		o := t.Observations
+		switch {
+		case o == nil:
+			continue
+		case sum == nil:
+			sum = &incident.Observations{Feed: o.Feed, First: o.First, Last: o.Last}
+		}
+		sum.Count += o.Count
+		sum.Beyond = sum.Beyond || o.Beyond || len(all) > mostMerged
+		if o.First != nil && (sum.First == nil || o.First.Before(*sum.First)) {
+			sum.First = o.First
+		}
+		if o.Last != nil && (sum.Last == nil || o.Last.After(*sum.Last)) {
+			sum.Last = o.Last
+		}
+	}
+	return sum, err
+}
+
+// withMerged returns tickets, and behind them what was merged into them, directly or by
+// way of others, each once; of many not less than most, if it is not 0.
+func withMerged(ctx context.Context, r storage.Reader, scope *storage.Scope, tickets []incident.Ticket, most int) ([]incident.Ticket, error) {
+	var all []incident.Ticket
+	seen := map[incident.ID]bool{}
+	add := func(list []incident.Ticket) {
+		for _, t := range list {
+			if !seen[t.ID] {
+				all, seen[t.ID] = append(all, t), true
+			}
+		}
+	}
+	add(tickets)
+	for i := 0; i < len(all); i++ { // it grows
+		merged := slices.DeleteFunc(slices.Clone(all[i].MergedFrom), func(id incident.ID) bool { return seen[id] })
+		for ids := range slices.Chunk(merged, recomputePage) {
+			if most > 0 && len(all) >= most {
+				return all, nil
+			}
+			found, err := r.Find(ctx, storage.Query{IDs: ids, Scope: scope})
+			if err != nil {
+				return nil, err
+			}
+			add(found)
+		}
+	}
+	return all, nil
 }

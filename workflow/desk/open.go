@@ -244,9 +244,10 @@ func (s *Session) mail(ctx context.Context, id incident.ID, version uint64) (m i
 }
 
 // Examine opens a mail that came in once more, with the keys that there are now,
-// and records what came of it: protections, who wrote it, what it mentions. It does
-// nothing else: no rule asks again whether the mail approves or opens something. If
-// all is as it is known already, nothing is recorded.
+// and records what came of it: protections, who wrote it, what it mentions, and what
+// machines report in it, whatever the source: without logs and other texts, as that of
+// all mail that came encrypted. It does nothing else: no rule asks again whether the mail
+// approves or opens something. If all is as it is known already, nothing is recorded.
 //
 // Errors: those of [Session.Opened]; of Do, but for those of the policy's commands;
 // [*workflow.RightsError], if the command "examine" is not the actor's to give.
@@ -279,6 +280,8 @@ func (s *Session) Examine(ctx context.Context, id incident.ID, version uint64) (
 	in.open.results, in.open.forged = s.desk.config.OwnServer.Results(header)
 	msg, limit := in.open.reader(header, nil, s.desk.config.Limits)
 	in.msg = msg
+	var findings []string
+	in.report, findings = s.desk.machineReport(in)
 	seed, err := s.desk.seed()
 	if err != nil {
 		return nil, err
@@ -286,10 +289,14 @@ func (s *Session) Examine(ctx context.Context, id incident.ID, version uint64) (
 	var result *Result
 	err = update(ctx, s.desk.store, func(ctx context.Context, tx storage.Tx) error {
 		r := s.newRun(seed, tx)
-		command, err := r.examination(ctx, in, limit, id, version)
+		command, count, err := r.examination(ctx, in, limit, id, version)
 		if err == nil && command != nil {
+			command.Found.Findings = append(command.Found.Findings, findings...)
 			if err = r.all(ctx, []workflow.Command{*command}); err == nil {
 				err = r.claimSignatures(ctx, in, id)
+			}
+			if err == nil && count != nil {
+				err = count()
 			}
 		}
 		if err == nil {
@@ -304,25 +311,28 @@ func (s *Session) Examine(ctx context.Context, id incident.ID, version uint64) (
 	return result, nil
 }
 
-// examination is the command that notes what came of opening a message again; nil
-// if that is known.
-func (r *run) examination(ctx context.Context, in *incoming, limit error, id incident.ID, version uint64) (*workflow.Examine, error) {
-	about, err := r.draft.Ticket(ctx, id)
+// examination is the command that notes what came of opening a message again, nil if
+// that is known, and what is to be done behind it.
+func (r *run) examination(ctx context.Context, in *incoming, limit error, id incident.ID, version uint64) (c *workflow.Examine, after func() error, err error) {
+	t, err := r.draft.Ticket(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	about := t
 	history, err := r.draft.History(ctx, storage.HistoryQuery{
 		Tickets: []incident.ID{id}, Types: []string{incident.Message{}.Type(), incident.Examined{}.Type()},
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var known workflow.Examine
 	var came incident.Trust
+	var opened int // of its layers, when it came
 	for _, record := range history {
 		switch ev, _ := incident.Decode(record); e := ev.(type) {
 		case incident.Message:
 			if record.Version == version {
+				opened = decrypted(e.Content.Layers)
 				if came = e.Trust; record.Command == (workflow.Open{}).Name() {
 					about = incident.Ticket{} // it is about no ticket that was there before
 				}
@@ -335,14 +345,19 @@ func (r *run) examination(ctx context.Context, in *incoming, limit error, id inc
 		}
 	}
 	entity := r.desk.entity(in, limit)
-	c := &workflow.Examine{Ticket: id, Message: version, Found: incident.ExaminedContent{
+	c = &workflow.Examine{Ticket: id, Message: version, Found: incident.ExaminedContent{
 		Layers: in.open.layers(), Observables: entity.Observables, Findings: entity.Findings,
 	}}
 	if in.msg.Subject != in.header.Subject {
 		c.Found.Subject = entity.Subject
 	}
 	if c.Trust, c.Found.Authorship, err = r.author(ctx, in, about); err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if in.report != nil && decrypted(in.open.Layers) > opened {
+		if after, err = r.reopened(ctx, in, t, c); err != nil {
+			return nil, nil, err
+		}
 	}
 	if came != incident.TrustSigned && !c.Trust.Reaches(came) { // a key of the domain may be gone; one of a person is asked anew
 		c.Trust = came
@@ -350,13 +365,40 @@ func (r *run) examination(ctx context.Context, in *incoming, limit error, id inc
 	}
 	before, err := json.Marshal(finding{known.Trust, known.Found.Layers, known.Found.Observables})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	now, err := json.Marshal(finding{c.Trust, c.Found.Layers, c.Found.Observables})
 	if err != nil || bytes.Equal(before, now) {
+		return nil, nil, err
+	}
+	return c, after, nil
+}
+
+// reopened adds to a command what machines report in a mail that could not be opened
+// before; it stays with the ticket of that mail. after claims it.
+func (r *run) reopened(ctx context.Context, in *incoming, t incident.Ticket, c *workflow.Examine) (after func() error, err error) {
+	s, why, findings, err := r.sort(ctx, in.report)
+	if err != nil {
 		return nil, err
 	}
-	return c, nil
+	c.Found.Observables = cut(append(c.Found.Observables, in.report.sources()...), maxObservables)
+	c.Found.Findings = append(append(c.Found.Findings, why), findings...)
+	if len(s.groups) == 0 {
+		return nil, nil
+	}
+	all, observed := s.together(t, in.digest)
+	c.Observed = &observed
+	return func() error { return s.count(ctx, all, t.ID) }, nil
+}
+
+// decrypted counts the protections that were taken off.
+func decrypted(layers []incident.Layer) (n int) {
+	for _, l := range layers {
+		if l.Decryption == incident.Decrypted {
+			n++
+		}
+	}
+	return n
 }
 
 // finding is what is worth a new record.

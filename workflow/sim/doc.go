@@ -66,6 +66,8 @@
 //	                             id, envelope, header.NAME; bounces=$ticket makes it a report
 //	                             on the newest mail of that ticket, with failed=ADDRESS,
 //	                             action and status of RFC 3464
+//	import                       takes in the text below it as reports of machines: format=csv,
+//	                             feed=NAME; "-> name" is the first report that it opens
 //	sweep                        does what time has made due
 //	react                        does the reactions that are queued
 //	post                         sends the mail that is queued; refuses=ADDRESS: it takes none,
@@ -74,6 +76,7 @@
 //	show $ticket                 says what it is now
 //	read $ticket                 the text of its newest message
 //	list new|mine|unowned|due    shows a list; "alice list mine"; topic=spam: only what is of it
+//	list queue                   reports of machines that wait, and what has to do with them
 //	list $incident               its children; all=true: those too that the policy hides
 //	topics                       counts the open work of each topic
 //	explain $ticket due          says why
@@ -86,5 +89,5 @@
 // a time as above or from now (+2h), a party an address or "Bob <bob@example.org>",
 // an observable 192.0.2.7 or "address 192.0.2.7 source", a file "name.txt: what is in
 // it", anything else JSON. "-> name" at the end names the ticket that was opened, or
-// took the mail.
+// took the mail. What can be imported is the desk's to say: see Config.Desk.
 package sim

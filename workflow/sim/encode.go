@@ -243,7 +243,7 @@ func (e encoder) value(t reflect.Type, values []string) (any, error) {
 		return parseDuration(v)
 	case reflect.TypeFor[listName]():
 		if _, err := e.ticket(v); err != nil && !slices.Contains(desk.Lists(), desk.List(v)) {
-			return nil, fmt.Errorf("there is no list %q: allowed are due, mine, new, unowned, and an incident for its children", v)
+			return nil, fmt.Errorf("there is no list %q: allowed are due, mine, new, queue, unowned, and an incident for its children", v)
 		}
 		return v, nil
 	case reflect.TypeFor[incident.Actor]():

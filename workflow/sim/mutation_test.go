@@ -42,13 +42,13 @@ func differs(t *testing.T, script *sim.Script, change func(*workflow.Policy)) bo
 		}
 		return p, err
 	}
-	result, err := sim.Run(ctx, memory.New(), script, sim.Config{Policies: changed})
+	result, err := sim.Run(ctx, memory.New(), script, sim.Config{Policies: changed, Desk: withFormats})
 	require.NoError(t, err)
 	return script.Compare(result) != nil
 }
 
-// Every rule and derivation of every preset counts: without it the trace of some
-// script under that preset is another one.
+// Every rule and derivation of every preset counts, and what it says of the queue:
+// without it the trace of some script under that preset is another one.
 func TestEveryRuleOfThePresetsCounts(t *testing.T) {
 	all := scripts(t)
 	for _, preset := range workflow.Presets() {
@@ -77,6 +77,8 @@ func TestEveryRuleOfThePresetsCounts(t *testing.T) {
 				p.Rules = slices.DeleteFunc(p.Rules, func(other workflow.Rule) bool { return other.Name == r.Name })
 			})
 		}
+		check("queue/state", func(p *workflow.Policy) { p.Queue.State = "" })
+		check("queue/reset", func(p *workflow.Policy) { p.Queue.Reset = false })
 		for _, d := range p.Derivations {
 			if d.Name == "due-by-clock" {
 				continue // the presets promise nothing: workflow/desk tests it under an agreement

@@ -36,7 +36,7 @@ type Step struct {
 }
 
 // Call is a word with its arguments: a command, or one of the words "policy", "actor",
-// "at", "after", "mail", "sweep", "react", "post", "file", "show", "read", "list", "topics", "explain",
+// "at", "after", "mail", "import", "sweep", "react", "post", "file", "show", "read", "list", "topics", "explain",
 // "expect".
 type Call struct {
 	Name   string

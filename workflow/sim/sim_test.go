@@ -16,7 +16,9 @@ import (
 	"github.com/airtight-csirt/airtight/adapters/sqlstore"
 	"github.com/airtight-csirt/airtight/storage"
 	"github.com/airtight-csirt/airtight/workflow"
+	"github.com/airtight-csirt/airtight/workflow/desk"
 	"github.com/airtight-csirt/airtight/workflow/sim"
+	"github.com/airtight-csirt/airtight/xirl"
 )
 
 var update = flag.Bool("update", false, "write the traces that come into the scripts")
@@ -28,7 +30,7 @@ func play(t *testing.T, source string) (*sim.Script, *sim.Result, error) {
 	t.Helper()
 	script, err := sim.Parse([]byte(source))
 	require.NoError(t, err)
-	result, err := sim.Run(ctx, memory.New(), script, sim.Config{Policy: rtir(t)})
+	result, err := sim.Run(ctx, memory.New(), script, sim.Config{Policy: rtir(t), Desk: withFormats})
 	require.NoError(t, err)
 	return script, result, script.Compare(result)
 }
@@ -43,6 +45,9 @@ func sqlite(t testing.TB) storage.Store {
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	return store
 }
+
+// withFormats lets a desk read what scripts import.
+func withFormats(c *desk.Config) { c.Formats = append(xirl.Formats(), xirl.CSV{}.Format()) }
 
 func rtir(t *testing.T) *workflow.Policy {
 	p, err := workflow.Preset("rtir")
@@ -65,7 +70,7 @@ func TestScripts(t *testing.T) {
 			if !*update {
 				require.NoError(t, differs)
 				require.Equal(t, string(source), string(script.Rewrite(result)), "what comes is what stands there")
-				result, err = sim.Run(ctx, sqlite(t), script, sim.Config{})
+				result, err = sim.Run(ctx, sqlite(t), script, sim.Config{Desk: withFormats})
 				require.NoError(t, err)
 				require.NoError(t, script.Compare(result), "on another store")
 				return
@@ -158,7 +163,7 @@ alice "open" incident fields.x.y=z subject.x=y
 		`15:7: duration: "soon" is no duration: allowed are 90s, 15m, 2h, 3d`,
 		`16:4: time: "noon" is no time: allowed are 2026-03-02T09:00Z`,
 		`17:1: whose? Write "alice list mine"`,
-		`18:6: list: there is no list "all": allowed are due, mine, new, unowned`,
+		`18:6: list: there is no list "all": allowed are due, mine, new, queue, unowned`,
 		`19:1: the policy comes first`,
 		`20:1: mail needs from`,
 		`21:13: colour: not known: allowed are action, answers`,

@@ -175,6 +175,10 @@ func (p *player) change(ctx context.Context, r storage.Reader, record incident.R
 			return fmt.Sprintf("did not tell %s, for want of a mailbox: %s", who(ev.To), ev.About), nil
 		}
 		return fmt.Sprintf("told %s: %s", who(ev.To), ev.About), nil
+	case incident.Observed:
+		return fmt.Sprintf("observed %d of %s: %s", ev.Added, ev.Feed, observations(ev.Count, ev.First, ev.Last, ev.Beyond)), nil
+	case incident.Imported:
+		return "imported " + imported(ev), nil
 	case incident.Commented:
 		line := "commented"
 		if len(ev.Blobs) > 0 {
@@ -187,6 +191,48 @@ func (p *player) change(ctx context.Context, r storage.Reader, record incident.R
 		return line + p.members(reflect.ValueOf(ev)), nil
 	}
 	return record.Type + p.members(reflect.ValueOf(ev)), nil
+}
+
+func counted(observations int) string {
+	if observations == 1 {
+		return "1 observation"
+	}
+	return fmt.Sprintf("%d observations", observations)
+}
+
+// observations sums up what machines have reported on a ticket.
+func observations(count int, first, last *time.Time, beyond bool) string {
+	line := counted(count)
+	if first != nil && last != nil {
+		line += " of " + date(first)
+		if !last.Equal(*first) {
+			line += " to " + date(last)
+		}
+	}
+	if beyond {
+		line += ", limit exceeded"
+	}
+	return line
+}
+
+// imported says what came of a piece of an import, without the import's number.
+func imported(e incident.Imported) string {
+	line := fmt.Sprintf("%s as %s: %d kept", counted(e.Observations), e.Format, e.Kept)
+	for _, rest := range []struct {
+		n   int
+		how string
+	}{{e.Known, "known"}, {e.Beyond, "beyond the limit"}, {e.Dropped, "dropped"}, {e.Refused, "refused"}} {
+		if rest.n > 0 {
+			line += fmt.Sprintf(", %d %s", rest.n, rest.how)
+		}
+	}
+	if e.Again {
+		line += ", the same as before"
+	}
+	for _, why := range e.Content.Reasons {
+		line += "; " + why
+	}
+	return line
 }
 
 // firstLine quotes the beginning of a text.

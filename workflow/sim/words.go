@@ -42,6 +42,10 @@ type (
 		Refuses []string `json:"refuses,omitempty"` // addresses that take no mail
 		Breaks  []string `json:"breaks,omitempty"`  // addresses that do not say whether they took it
 	}
+	importWord struct {
+		Format string `json:"format,omitempty"` // by name; none: the one that recognises it
+		Feed   string `json:"feed,omitempty"`
+	}
 	fileWord struct {
 		Name string `json:"name"`
 	}
@@ -71,7 +75,7 @@ type listName string
 
 func words() map[string]word {
 	return map[string]word{
-		"policy": policyWord{}, "actor": actorWord{}, "at": atWord{}, "after": afterWord{}, "sweep": sweepWord{}, "react": reactWord{}, "post": postWord{}, "file": fileWord{}, "mail": mailWord{},
+		"policy": policyWord{}, "actor": actorWord{}, "at": atWord{}, "after": afterWord{}, "sweep": sweepWord{}, "react": reactWord{}, "post": postWord{}, "file": fileWord{}, "mail": mailWord{}, "import": importWord{},
 		"show": showWord{}, "read": readWord{}, "list": listWord{}, "topics": topicsWord{}, "explain": explainWord{}, "expect": expectWord{},
 	}
 }
@@ -140,7 +144,7 @@ func (p *parser) check() {
 			for _, e := range errs {
 				p.wrong(c.line, e.column, "%v", e.err)
 			}
-			if c.Opens != "" && c.Name != "open" && c.Name != "accept" && !(isWord && c.Name == "mail") {
+			if c.Opens != "" && c.Name != "open" && c.Name != "accept" && !(isWord && (c.Name == "mail" || c.Name == "import")) {
 				p.wrong(c.line, c.column, "%s opens no ticket that could be called %s", c.Name, c.Opens)
 			}
 			opened[c.Opens] = true
@@ -155,7 +159,7 @@ func (p *parser) checkWord(n int, step Step, c Call, w word) {
 	switch {
 	case step.By != "" && !asks(w):
 		p.wrong(c.line, c.column, "%s is nobody's to do: write it without a name", c.Name)
-	case len(step.Text) > 0 && c.Name != "mail":
+	case len(step.Text) > 0 && c.Name != "mail" && c.Name != "import":
 		p.wrong(c.line+1, 1, "%s takes no text", c.Name)
 	case c.Name == "policy" && n > 0:
 		p.wrong(c.line, c.column, "the policy comes first")
@@ -200,6 +204,23 @@ func (w postWord) play(ctx context.Context, p *player, _ Step) (o outcome, err e
 		return nil
 	}))
 	return o, nil
+}
+
+// play imports the text of the step. The name behind -> is that of the first report that
+// it opens.
+func (w importWord) play(ctx context.Context, p *player, s Step) (o outcome, err error) {
+	text := strings.Join(s.Text, "\n") + "\n"
+	_, o.refused = p.w.Import(ctx, desk.Import{Format: w.Format, Feed: w.Feed}, strings.NewReader(text))
+	if s.Calls[0].Opens == "" || o.refused != nil {
+		return o, nil
+	}
+	return o, p.w.Store.View(ctx, func(ctx context.Context, r storage.Reader) error {
+		opened, err := r.History(ctx, storage.HistoryQuery{After: p.w.seen, Types: []string{incident.Opened{}.Type()}, Limit: 1})
+		if len(opened) > 0 {
+			p.name(s.Calls[0].Opens, opened[0].Ticket)
+		}
+		return err
+	})
 }
 
 func (w fileWord) play(_ context.Context, p *player, _ Step) (o outcome, err error) {
@@ -260,6 +281,9 @@ func (w readWord) play(ctx context.Context, p *player, s Step) (o outcome, err e
 
 func (w listWord) play(ctx context.Context, p *player, s Step) (o outcome, err error) {
 	session := p.session(s)
+	if w.List == listName(desk.ListQueue) && w.Topic == "" {
+		return p.queue(ctx, session)
+	}
 	list := func(ctx context.Context, after *storage.Cursor) (desk.Page, error) {
 		q := session.Query(desk.List(w.List))
 		if field, _ := p.w.Policy().Topics(); w.Topic != "" {
@@ -282,17 +306,42 @@ func (w listWord) play(ctx context.Context, p *player, s Step) (o outcome, err e
 			return outcome{refused: err}, nil
 		}
 		for _, row := range page.Rows {
-			line := p.describe(row.Ticket)
-			if row.Overdue {
-				line += ", overdue"
-			}
-			if n := row.Chasing; n.Timeouts > 0 || n.Resent > 0 {
-				line += fmt.Sprintf(", %d due dates passed without an answer, sent again %d times", n.Timeouts, n.Resent)
-			}
-			if len(row.Defective) > 0 {
-				line += ", mail comes back from " + strings.Join(row.Defective, ",")
-			}
-			o.lines = append(o.lines, line)
+			o.lines = append(o.lines, p.row(row))
+		}
+	}
+	if len(o.lines) == 0 {
+		o.lines = []string{"nothing is listed"}
+	}
+	return o, nil
+}
+
+// row is a line of a list.
+func (p *player) row(row desk.Row) string {
+	line := p.describe(row.Ticket)
+	if row.Overdue {
+		line += ", overdue"
+	}
+	if sum := row.Observations; sum != nil {
+		line += ", " + observations(sum.Count, sum.First, sum.Last, sum.Beyond)
+	}
+	if n := row.Chasing; n.Timeouts > 0 || n.Resent > 0 {
+		line += fmt.Sprintf(", %d due dates passed without an answer, sent again %d times", n.Timeouts, n.Resent)
+	}
+	if len(row.Defective) > 0 {
+		line += ", mail comes back from " + strings.Join(row.Defective, ",")
+	}
+	return line
+}
+
+// queue shows the reports of machines that wait, with what their addresses are known for.
+func (p *player) queue(ctx context.Context, session *desk.Session) (o outcome, err error) {
+	var page desk.QueuePage
+	for more := true; more; more = page.Next != nil {
+		if page, err = session.Queue(ctx, page.Next); err != nil {
+			return outcome{refused: err}, nil
+		}
+		for _, e := range page.Entries {
+			o.lines = append(o.lines, p.row(e.Row)+p.several(", beside ", e.Siblings)+p.several(", may join ", e.Active)+p.several(", ended lately: ", e.Recent))
 		}
 	}
 	if len(o.lines) == 0 {
