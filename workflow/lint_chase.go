@@ -266,7 +266,7 @@ func causes() map[string][]string {
 		"mark-address":  {"address-marked"},
 		"clear-address": {"address-cleared"},
 		"receive-again": {"received-again"},
-		"examine":       {"examined"},
+		"examine":       {"examined", "observed"},
 		"close":         {"delivered", "moved"},
 		"set-due":       {"due"},
 		"restart":       {"edited"},
