@@ -46,7 +46,8 @@ type Config struct {
 	// Opener decrypts mail that comes in and checks its signatures; nil: it is kept
 	// as it is. It is asked before the transaction, for ten seconds at most, and
 	// again when the text of such a mail is needed: the store keeps its raw bytes,
-	// its subject and what it mentions, and never its opened text. What machines
+	// its subject and what it mentions, and never its opened text, unless a person opens
+	// a ticket from it, which takes the text along. What machines
 	// report in it is kept without logs, further fields and elements of other
 	// vocabularies: these are read in the mail ([Session.Opened]).
 	Opener mail.Opener
