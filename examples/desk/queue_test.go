@@ -46,7 +46,7 @@ func TestQueue(t *testing.T) {
 
 	_, refused, code := b.try(strings.NewReader(""), "accept", "1")
 	require.Equal(t, exitRefused, code)
-	require.Contains(t, refused, "#1 is left as it is: open: an incident must have Classification")
+	require.Contains(t, refused, "#1 is left as it is: accept: an incident must have Classification")
 	require.Contains(t, b.ok("accept", "1", "--field", "Classification=Scan", "--preview"), "incident opened as open")
 	out := b.ok("accept", "1", "--field", "Classification=Scan")
 	require.Contains(t, out, `#4.1 incident opened as open, owner handler:alice, made from #1: "192.0.2.7: port_scan (csv)"`)
