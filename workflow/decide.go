@@ -60,6 +60,7 @@ func (p *Policy) Decide(t incident.Ticket, c Command, f Facts, env Env) ([]Decis
 		return nil, err
 	}
 	decisions, err := c.decide(p, t, f, env)
+	name(c, err)
 	var malformed *ArgumentError
 	if errors.As(err, &malformed) || err == nil && len(decisions) == 0 {
 		return nil, err
@@ -68,6 +69,22 @@ func (p *Policy) Decide(t incident.Ticket, c Command, f Facts, env Env) ([]Decis
 		return nil, faster
 	}
 	return attended(t, decisions, env.Now), err
+}
+
+// name lets an error name the command that was given, and not another one by which it
+// was decided.
+func name(c Command, err error) {
+	var refused *RefusedError
+	var malformed *ArgumentError
+	var lacking *MissingError
+	switch {
+	case errors.As(err, &refused):
+		refused.Command = c.Name()
+	case errors.As(err, &malformed):
+		malformed.Command = c.Name()
+	case errors.As(err, &lacking):
+		lacking.Command = c.Name()
+	}
 }
 
 func events(list ...incident.Event) []Decision {

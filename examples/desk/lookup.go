@@ -22,7 +22,7 @@ func lookups() []subcommand {
 	return []subcommand{
 		{"lookup", "ADDRESS | NETWORK | HOST | MAIL | TEXT | ID", "find the tickets that mention something, and whose it is; a text is words, a number that ticket", 1, -1, lookUp},
 		{"extract", "< text", "find addresses, networks, names, URLs, hashes and CVE ids in a text, with their offsets in bytes", 0, 0, extract},
-		{"suggest", "ID", "list the incidents that a ticket may belong to, and why", 1, 1, suggest},
+		{"suggest", "ID", "list the incidents that a ticket may belong to, and why; for a report of the queue a star is at those that are open and have its address", 1, 1, suggest},
 		{"incident", "ADDRESS|HOST...", "open an incident for each of them: with the contacts of whose it is, as the directory or a registry says; --preview says to whom it would go, and why", 0, -1, incidents},
 		{"investigate", "INCIDENT [ADDRESS|HOST...]", "ask whose each of them is, in an investigation of its own, or whom --to names", 1, -1, investigate},
 		{"block", "INCIDENT ADDRESS...", "ask for a block of each of them", 1, -1, block},
@@ -270,11 +270,13 @@ func suggest(c *call, _ *flag.FlagSet) action {
 			if s.Hint {
 				note = "closed, a hint"
 			}
-			fmt.Fprintf(c.stdout, "#%s %s, %s, %s: %s\n", s.ID, s.Kind, s.Status, note, printable(s.Subject))
+			fmt.Fprintf(c.stdout, "%s %s, %s, %s: %s\n", number(s), s.Kind, s.Status, note, printable(s.Subject))
 			for _, reason := range s.Reasons {
 				fmt.Fprintf(c.stdout, "  %s\n", printable(reason))
 			}
 			switch offer := s.Offer.(type) {
+			case workflow.Attach:
+				fmt.Fprintf(c.stdout, "  desk append %s %s\n", offer.Ticket, offer.Incident)
 			case workflow.Link:
 				fmt.Fprintf(c.stdout, "  desk link %s %s\n", offer.Ticket, offer.Parent)
 			case workflow.Merge:

@@ -26,7 +26,9 @@ import (
 func queueing() []subcommand {
 	return []subcommand{
 		{"import", "[FILE...]", "take in reports of machines, from files or standard input: they wait in the queue", 0, -1, importFiles},
-		{"queue", "", "list the reports of machines that wait for a decision, with the incidents that have an address in common", 0, 0, queue},
+		{"queue", "", "list the reports of machines that wait for a decision, with the incidents that have an address in common: " +
+			"a star is at those that are open, what has ended is a hint; " +
+			"desk suggest says why, desk append adds a report to an incident, desk accept makes one of it, desk group puts together reports that have an address in common, desk reject ends it", 0, 0, queue},
 		{"accept", "ID...", "make an incident of each report that waits, by itself", 1, -1, accept},
 		{"append", "ID INCIDENT", "add a report that waits to an incident, with all that it says", 2, 2,
 			pair(func(id, parent incident.ID) workflow.Command {
@@ -221,25 +223,60 @@ func queue(c *call, flags *flag.FlagSet) action {
 		tell := teller{c.zone}
 		fmt.Fprintf(c.stdout, "queue: %d of %d reports, %s\n", len(page.Entries), page.Total, tell.when(page.At))
 		table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(table, "ID\tCONSTITUENCY\tCOUNT\tLAST\tACTIVE\tRECENT\tWITH\tSUBJECT\n")
+		fmt.Fprintf(table, "ID\tCONSTITUENCY\tCOUNT\tLAST\tOFFERED\tWITH\tSUBJECT\n")
 		for _, e := range page.Entries {
-			fmt.Fprintf(table, "#%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", e.ID, cmp.Or(printable(e.Constituency), "-"), e.Observations.Count,
-				tell.date(e.Observations.Last), numbers(e.Active), numbers(e.Recent), numbers(e.Siblings), printable(e.Subject))
+			fmt.Fprintf(table, "#%s\t%s\t%d\t%s\t%s\t%s\t%s\n", e.ID, cmp.Or(printable(e.Constituency), "-"), e.Observations.Count,
+				tell.date(e.Observations.Last), shortened(offers(e.Offered, page.At)), shortened(numbers(e.Siblings)), printable(e.Subject))
 		}
-		if err := table.Flush(); err != nil || page.Next == nil {
+		if err := table.Flush(); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(c.stdout, "next page: the same with --after %s\n", placeOf(page.Next))
+		if len(page.Entries) > 0 {
+			fmt.Fprintln(c.stdout, "* is open and has the address: desk append ID INCIDENT; desk suggest ID says why.")
+			fmt.Fprintln(c.stdout, "Otherwise: desk accept ID, desk group ID ID..., desk reject ID.")
+		}
+		if page.Next != nil {
+			_, err = fmt.Fprintf(c.stdout, "next page: the same with --after %s\n", placeOf(page.Next))
+		}
 		return err
 	}
 }
 
-func numbers(ids []incident.ID) string {
-	var list []string
-	for _, id := range ids {
-		list = append(list, "#"+id.String())
+// offers are the numbers of incidents: what is ticked with a star, hints with the time
+// since their end.
+func offers(list []desk.Suggestion, now time.Time) (texts []string) {
+	for _, s := range list {
+		text := number(s)
+		if s.Hint && s.Resolved != nil {
+			text += fmt.Sprintf(" (ended %s ago)", workflow.Stretch(now.Sub(*s.Resolved)))
+		}
+		texts = append(texts, text)
 	}
-	return cmp.Or(strings.Join(list, ","), "-")
+	return texts
+}
+
+// number is that of an incident, with a star if it is ticked.
+func number(s desk.Suggestion) string {
+	if s.Ticked {
+		return "*#" + s.ID.String()
+	}
+	return "#" + s.ID.String()
+}
+
+func numbers(ids []incident.ID) (texts []string) {
+	for _, id := range ids {
+		texts = append(texts, "#"+id.String())
+	}
+	return texts
+}
+
+// shortened is as much of a list as a table has room for.
+func shortened(list []string) string {
+	const room = 3
+	if n := len(list) - room; n > 1 {
+		list = append(list[:room:room], fmt.Sprintf("and %d more", n))
+	}
+	return cmp.Or(strings.Join(list, ", "), "-")
 }
 
 func accept(c *call, flags *flag.FlagSet) action {

@@ -42,21 +42,24 @@ func TestQueue(t *testing.T) {
 	require.Contains(t, b.ok("list"), "new: 0 of 0 tickets")
 	listed := b.ok("queue")
 	require.Contains(t, listed, "queue: 3 of 3 reports")
-	require.Regexp(t, `#1 +- +2 +2026-03-01 08:00 UTC +- +- +#2 +192.0.2.7: port_scan \(csv\)`, listed)
+	require.Regexp(t, `#1 +- +2 +2026-03-01 08:00 UTC +- +#2 +192.0.2.7: port_scan \(csv\)`, listed)
+	require.Contains(t, listed, "desk append ID INCIDENT")
 
 	_, refused, code := b.try(strings.NewReader(""), "accept", "1")
 	require.Equal(t, exitRefused, code)
-	require.Contains(t, refused, "#1 is left as it is: open: an incident must have Classification")
+	require.Contains(t, refused, "#1 is left as it is: accept: an incident must have Classification")
 	require.Contains(t, b.ok("accept", "1", "--field", "Classification=Scan", "--preview"), "incident opened as open")
 	out := b.ok("accept", "1", "--field", "Classification=Scan")
 	require.Contains(t, out, `#4.1 incident opened as open, owner handler:alice, made from #1: "192.0.2.7: port_scan (csv)"`)
 	require.Contains(t, out, "linked to incident #4")
-	require.Regexp(t, `#2 +- +1 +2026-03-01 08:00 UTC +#4 +- +- +192.0.2.7: ddos`, b.ok("queue"))
+	require.Regexp(t, `#2 +- +1 +2026-03-01 08:00 UTC +\*#4 +- +192.0.2.7: ddos`, b.ok("queue"))
+	require.Equal(t, "*#4 incident, open, score 40: 192.0.2.7: port_scan (csv)\n  Both mention 192.0.2.7.\n  desk append 2 4\n", b.ok("suggest", "2"))
 	require.Contains(t, b.ok("append", "2", "4"), "linked to incident #4")
 	require.Contains(t, b.ok("reject", "3"), "rejected")
 	var page desk.QueuePage
 	b.decode(&page, "queue")
 	require.Empty(t, page.Entries)
+	require.NotContains(t, b.ok("queue"), "desk append", "there is nothing to be done")
 
 	for _, format := range []string{"xirl", "airt", "iodef", "xarf"} {
 		stdout, stderr, code := b.try(strings.NewReader(""), "export", "4", "--format", format)
@@ -66,6 +69,31 @@ func TestQueue(t *testing.T) {
 	}
 	require.Contains(t, b.refused(exitUsage, "export", "4", "--format", "csv"), "allowed are xirl, airt, iodef, xarf")
 	require.Contains(t, b.ok("verify"), ", 0 faults")
+}
+
+// The list shows what a report is best added to, and what has ended lately.
+func TestQueueOffers(t *testing.T) {
+	b := newBench(t)
+	b.fed(scans, "import", "--format", "csv")
+	for range 5 {
+		b.ok("open", "incident", "--subject", "Scans", "--field", "Classification=Scan", "--observable", "192.0.2.7")
+	}
+	b.ok("open", "incident", "--subject", "All of it", "--field", "Classification=Scan", "--observable", "192.0.2.0/24")
+	b.ok("resolve", "8")
+	listed := b.ok("queue")
+	require.Regexp(t, `#1 .* \*#4, \*#5, \*#6, and 3 more +#2 `, listed)
+	require.Regexp(t, `#3 .* \*#9 +- `, listed)
+	b.ok("resolve", "9")
+	require.Regexp(t, `#3 .* #9 \(ended \d+s ago\) +- `, b.ok("queue"))
+	require.Contains(t, b.ok("suggest", "3"), "#9 incident, resolved, closed, a hint: All of it\n  One mentions 192.0.2.8, the other 192.0.2.0/24 around it.\n")
+	var page desk.QueuePage
+	b.decode(&page, "queue")
+	first := page.Entries[0].Offered
+	require.Len(t, first, 6)
+	require.True(t, first[0].Ticked)
+	require.False(t, first[5].Ticked)
+	require.True(t, first[5].Hint)
+	require.Equal(t, []incident.ID{2}, page.Entries[0].Siblings)
 }
 
 func TestGroup(t *testing.T) {

@@ -231,9 +231,9 @@ func (s *story) sensorsReport() {
 	s.later(10*time.Minute, 30*time.Minute)
 	for _, e := range s.inQueue(2) {
 		switch {
-		case slices.Equal(e.Active, []incident.ID{s.incident}):
-			s.do(s.alice, workflow.Attach{Ticket: e.ID, Incident: s.incident})
-		case len(e.Active) == 0:
+		case len(e.Offered) == 1 && e.Offered[0].Ticked && e.Offered[0].ID == s.incident:
+			s.do(s.alice, e.Offered[0].Offer)
+		case len(e.Offered) == 0:
 			began := time.Now()
 			opened := s.do(s.alice, workflow.Accept{Ticket: e.ID, Fields: map[string][]string{"Classification": {"Scan"}}})
 			s.took = time.Since(began)
@@ -241,7 +241,7 @@ func (s *story) sensorsReport() {
 				s.found, s.blocked = e.ID, opened[0]
 			}
 		default:
-			s.err = fmt.Errorf("report %s has to do with incidents %v", e.ID, e.Active)
+			s.err = fmt.Errorf("report %s is offered %d incidents, not incident %s alone", e.ID, len(e.Offered), s.incident)
 		}
 	}
 	s.inQueue(0)

@@ -17,6 +17,11 @@
 // reactions of the policy done. Nothing runs by itself: the program decides when, and in
 // which goroutines.
 //
+// What machines report comes in by [Desk.Import], or by mail, and waits in a queue:
+// [Session.Queue] lists it, each report with the incidents that have an address of it,
+// those that it is to be added to ticked. [Session.Suggest] finds incidents for any
+// ticket, and [Session.Mentions] the tickets that mention something.
+//
 // [Session.Draft] and [Session.DraftOpen] begin a mail for somebody to write: with a
 // template, with what is quoted, with data. [Session.Export] lists networks of tickets
 // for a router. Config.Exports, Config.Programs and Config.Templates are what reactions

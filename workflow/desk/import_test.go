@@ -317,7 +317,8 @@ func TestDecideQueue(t *testing.T) {
 
 		entry := w.queue()[0]
 		require.Equal(t, worm, entry.ID)
-		require.Equal(t, []incident.ID{inc.ID}, entry.Active, "the incident about the address is offered")
+		require.Len(t, entry.Offered, 1, "the incident about the address is offered")
+		require.Equal(t, workflow.Attach{Ticket: worm, Incident: inc.ID}, entry.Offered[0].Offer)
 		require.Equal(t, []incident.ID{spam}, entry.Siblings)
 		w.do(workflow.Group{Ticket: worm, With: []incident.ID{spam}})
 		require.Empty(t, w.do(workflow.Group{Ticket: worm, With: []incident.ID{spam}}).Records)
@@ -338,11 +339,6 @@ func TestDecideQueue(t *testing.T) {
 		require.ErrorContains(t, err, "does not wait for a decision")
 		w.do(workflow.Resolve{Ticket: inc.ID})
 		w.imports(desk.Import{Format: "csv"}, header+row("192.0.2.7", 9, "scan"))
-		entry = w.queue()[0]
-		require.Empty(t, entry.Active)
-		require.Equal(t, []incident.ID{inc.ID}, entry.Recent)
-		w.now = w.now.Add(72 * time.Hour)
-		require.Empty(t, w.queue()[0].Recent, "after two days it is no hint any more")
 		w.verify()
 	})
 }

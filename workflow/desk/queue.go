@@ -2,7 +2,6 @@ package desk
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -17,9 +16,16 @@ const ListQueue List = "queue"
 // Entry is a report in the queue, with what its addresses are known for.
 type Entry struct {
 	Row
-	Siblings []incident.ID `json:"siblings,omitempty"` // other reports in the queue about an address of it, to be grouped with it
-	Active   []incident.ID `json:"active,omitempty"`   // incidents about an address of it that are not inactive, the last changed first: to be attached to
-	Recent   []incident.ID `json:"recent,omitempty"`   // incidents that have ended within [workflow.Queue.Recent]: a hint
+
+	// Offered are the incidents that mention an address of the report, or what overlaps
+	// it, themselves or by a child, as [Session.Suggest] gives them: first those that are
+	// ticked, which the report is to be added to; at the end those that have ended within
+	// [workflow.Queue.Recent], as hints.
+	Offered []Suggestion `json:"offered,omitempty"`
+
+	// Siblings are other reports in the queue that mention an address of it, by number,
+	// to be grouped with it.
+	Siblings []incident.ID `json:"siblings,omitempty"`
 }
 
 // QueuePage is a part of the queue.
@@ -30,67 +36,64 @@ type QueuePage struct {
 	At      time.Time       `json:"at"`
 }
 
-// maxOffered bounds the tickets of each kind that an entry names.
-const maxOffered = 20
+// maxSiblings bounds the other reports that an entry names.
+const maxSiblings = 20
 
 // Queue lists [ListQueue] by number. after is the Next of the page before, nil for the
 // first page.
-func (s *Session) Queue(ctx context.Context, after *storage.Cursor) (QueuePage, error) {
-	page, err := s.List(ctx, s.Query(ListQueue), after)
-	queue := QueuePage{Total: page.Total, Next: page.Next, At: page.At, Entries: []Entry{}}
-	if err != nil {
-		return queue, err
-	}
-	return queue, s.view(ctx, func(ctx context.Context, r storage.Reader) error {
+//
+// It asks the store twice for each address on the page, however many entries have it,
+// and of an entry 20 addresses or networks count: of what many tickets mention, the
+// newest hundred. So a page costs the same beside many tickets.
+func (s *Session) Queue(ctx context.Context, after *storage.Cursor) (queue QueuePage, err error) {
+	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
+		page, err := s.page(ctx, r, s.Query(ListQueue), nil, after)
+		if err != nil {
+			return err
+		}
+		queue = QueuePage{Entries: []Entry{}, Total: page.Total, Next: page.Next, At: page.At}
+		f := s.finder(r)
+		var all []incident.Observable
 		for _, row := range page.Rows {
-			e := Entry{Row: row}
-			if err := s.offers(ctx, r, &e, page.At); err != nil {
+			all = append(all, networked(row.Ticket)...)
+		}
+		if err := f.learn(ctx, all); err != nil {
+			return err
+		}
+		for _, row := range page.Rows {
+			g, ours := f.guess(row.Ticket), networked(row.Ticket)
+			g.shared(ours)
+			e := Entry{Row: row, Siblings: f.siblings(row.Ticket, ours)}
+			if e.Offered, err = g.best(ctx); err != nil {
 				return err
 			}
 			queue.Entries = append(queue.Entries, e)
 		}
 		return nil
 	})
+	return queue, err
 }
 
-// offers finds the tickets about the addresses of a report.
-func (s *Session) offers(ctx context.Context, r storage.Reader, e *Entry, now time.Time) error {
-	add := func(list *[]incident.ID, q storage.Query, fits func(incident.Ticket) bool) error {
-		q.Limit = maxOffered + 1 // the report itself may be one
-		found, err := s.find(ctx, r, q)
-		for _, t := range found {
-			if t.ID != e.ID && t.MergedInto == 0 && !slices.Contains(*list, t.ID) && len(*list) < maxOffered && (fits == nil || fits(t)) {
-				*list = append(*list, t.ID)
-			}
-		}
-		return err
-	}
-	asked := 0
-	for _, o := range e.Observables {
-		network, ok := o.Network()
-		if o.Kind != incident.Address || !ok {
+// networked are the addresses and networks of a ticket, as many as count.
+func networked(t incident.Ticket) []incident.Observable {
+	list := telling(t)
+	return slices.DeleteFunc(list, func(o incident.Observable) bool { return rank(o) > 0 })
+}
+
+// siblings are other reports that wait and mention one of some addresses of a report:
+// those that [workflow.Group] takes.
+func (f *finder) siblings(t incident.Ticket, ours []incident.Observable) (ids []incident.ID) {
+	waiting := f.s.Query(ListQueue)
+	for _, o := range ours {
+		if o.Kind != incident.Address {
 			continue
 		}
-		if asked++; asked > maxOffered {
-			break
-		}
-		waiting := s.Query(ListQueue)
-		waiting.Touches = network
-		newest := []storage.Order{{Column: storage.ByUpdated, Descending: true}}
-		about := func(phases ...incident.Phase) storage.Query {
-			return storage.Query{Kinds: []incident.Kind{incident.KindIncident}, Touches: network, Phases: phases, Order: newest}
-		}
-		since := now.Add(-s.desk.config.Policy.Queue.Recent())
-		ended := about(incident.Inactive)
-		ended.UpdatedSince = since
-		err := errors.Join(
-			add(&e.Siblings, waiting, nil),
-			add(&e.Active, about(notInactive()...), nil),
-			add(&e.Recent, ended, func(t incident.Ticket) bool { return t.Resolved != nil && !t.Resolved.Before(since) }),
-		)
-		if err != nil {
-			return err
+		for _, other := range f.mention[o.Key()] {
+			if other.ID != t.ID && other.MergedInto == 0 && waiting.Match(other) && slices.ContainsFunc(other.Observables, o.Same) && !slices.Contains(ids, other.ID) {
+				ids = append(ids, other.ID)
+			}
 		}
 	}
-	return nil
+	slices.Sort(ids)
+	return cut(ids, maxSiblings)
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/storage"
@@ -16,12 +17,13 @@ import (
 // Suggestion is an incident that a ticket may belong to, and why.
 type Suggestion struct {
 	Row
-	Score   int      `json:"score"`          // 1 to 100: how much speaks for it
-	Hint    bool     `json:"hint,omitempty"` // it was closed lately: for a person to think of
-	Reasons []string `json:"reasons"`        // sentences, what counts most first
+	Ticked  bool     `json:"ticked,omitempty"` // it is what a report of [ListQueue] is to be added to, unless a person knows better
+	Score   int      `json:"score"`            // 1 to 100: how much speaks for it
+	Hint    bool     `json:"hint,omitempty"`   // it has ended lately: for a person to think of
+	Reasons []string `json:"reasons"`          // sentences, what counts most first
 
-	// Offer is the command that brings both together: a link; for an incident, the
-	// merge into the older one.
+	// Offer is the command that brings both together: a link; for a report of
+	// [ListQueue], attach; for an incident, the merge into the older one.
 	Offer workflow.Command `json:"-"`
 }
 
@@ -34,7 +36,7 @@ const (
 	suggestTags      = 5   // numbers of others
 	suggestFound     = 50  // tickets that each question for one of them finds
 	suggestRecent    = 200 // open incidents: those updated last for subjects, the newest of the constituency for networks
-	suggestHintDays  = 30  // since the last update of a closed incident
+	suggestHintDays  = 30  // since an incident has ended
 	leastSuggestion  = 10  // points
 	similarSubject   = 0.5 // of the words of both
 	mostOfOneReason  = 60
@@ -47,13 +49,18 @@ const (
 )
 
 // Suggest returns the incidents that a report, or another ticket, may belong to, the
-// best first: those that are open, and, as hints behind them, those that were closed
-// and have been updated within 30 days. What speaks for one adds up: an observable that
-// it or a child of it mentions as well; a number of another team in both; an address
-// in the same network (/24, /64) and the same constituency; a subject with the same
-// words. Incidents that the ticket belongs to already are left out.
+// best first: those that are open, and, as hints behind them, those that ended within
+// 30 days. What speaks for one adds up: an observable that it or a child of it mentions
+// as well; an address or network that overlaps one of those; a number of another team in
+// both; an address in the same network (/24, /64) and the same constituency; a subject
+// with the same words. Incidents that the ticket belongs to already are left out.
 //
-// It asks the store some forty questions at most, each for at most 200 tickets, and only
+// For a report of [ListQueue], open incidents that mention an address of it, or a network
+// around one, themselves or by a child, are ticked and come first (AIRT paper 3.1).
+// Hints are those that ended within [workflow.Queue.Recent], none of them ticked.
+// [Session.Queue] gives what the addresses say for each report of a page.
+//
+// It asks the store some sixty questions at most, each for at most 200 tickets, and only
 // for what the actor may see: of what many tickets mention, the newest hundred count.
 func (s *Session) Suggest(ctx context.Context, id incident.ID) (list []Suggestion, err error) {
 	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
@@ -61,7 +68,7 @@ func (s *Session) Suggest(ctx context.Context, id incident.ID) (list []Suggestio
 		if err != nil {
 			return err
 		}
-		g := &guess{s: s, r: r, about: t, found: map[incident.ID]*Suggestion{}}
+		g := s.finder(r).guess(t)
 		for _, look := range []func(context.Context) error{g.byTags, g.byKeys, g.byNetworks, g.bySubject} {
 			if err := look(ctx); err != nil {
 				return err
@@ -73,19 +80,27 @@ func (s *Session) Suggest(ctx context.Context, id incident.ID) (list []Suggestio
 	return list, err
 }
 
-// guess gathers suggestions.
+// guess gathers suggestions for a ticket.
 type guess struct {
-	s     *Session
-	r     storage.Reader
-	about incident.Ticket
-	found map[incident.ID]*Suggestion
+	*finder
+	about  incident.Ticket
+	queued bool      // it is a report of ListQueue
+	since  time.Time // what has ended before is not suggested
+	found  map[incident.ID]*Suggestion
 }
 
-// give notes that something speaks for an incident.
-func (g *guess) give(t incident.Ticket, points int, reason string) {
-	recent := !t.Updated.Before(g.s.desk.now().AddDate(0, 0, -suggestHintDays))
-	if t.Kind != incident.KindIncident || t.ID == g.about.ID || g.about.HasParent(t.ID) || t.MergedInto != 0 || !t.Open() && !recent {
-		return
+func (f *finder) guess(t incident.Ticket) *guess {
+	g := &guess{finder: f, about: t, queued: f.s.Query(ListQueue).Match(t), since: f.now.AddDate(0, 0, -suggestHintDays), found: map[incident.ID]*Suggestion{}}
+	if g.queued {
+		g.since = f.now.Add(-f.s.desk.config.Policy.Queue.Recent())
+	}
+	return g
+}
+
+// give notes that something speaks for an incident; nil: it may not be suggested.
+func (g *guess) give(t incident.Ticket, points int, reason string) *Suggestion {
+	if t.Kind != incident.KindIncident || t.ID == g.about.ID || g.about.HasParent(t.ID) || t.MergedInto != 0 || !t.Open() && endedAt(t).Before(g.since) {
+		return nil
 	}
 	suggestion := g.found[t.ID]
 	if suggestion == nil {
@@ -94,6 +109,15 @@ func (g *guess) give(t incident.Ticket, points int, reason string) {
 	}
 	suggestion.Score += min(points, mostOfOneReason)
 	suggestion.Reasons = append(suggestion.Reasons, reason)
+	return suggestion
+}
+
+// endedAt is when a ticket that is inactive has become so.
+func endedAt(t incident.Ticket) time.Time {
+	if t.Resolved != nil {
+		return *t.Resolved
+	}
+	return t.Created // it was opened so
 }
 
 // ask finds tickets that the actor may see, the latest first.
@@ -113,10 +137,9 @@ func (g *guess) ask(ctx context.Context, q storage.Query, words ...string) ([]in
 // it does; evidence is what was found of each: itself or its children.
 func (g *guess) incidents(ctx context.Context, q storage.Query, words ...string) (list []incident.Ticket, evidence map[incident.ID][]incident.Ticket, err error) {
 	evidence = map[incident.ID][]incident.Ticket{}
-	since := g.s.desk.now().AddDate(0, 0, -suggestHintDays)
 	own, closed, child := q, q, q
 	own.Kinds, own.Phases = []incident.Kind{incident.KindIncident}, notInactive()
-	closed.Kinds, closed.Phases, closed.UpdatedSince = own.Kinds, []incident.Phase{incident.Inactive}, since
+	closed.Kinds, closed.Phases, closed.UpdatedSince = own.Kinds, []incident.Phase{incident.Inactive}, g.since
 	child.Kinds, child.Links = []incident.Kind{incident.KindReport, incident.KindInvestigation, incident.KindBlock}, storage.Linked
 	for _, q := range []storage.Query{own, closed} {
 		found, err := g.ask(ctx, q, words...)
@@ -172,74 +195,6 @@ func (g *guess) byTags(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// byKeys looks for the same observables: what says most first, each among the newest
-// tickets that mention it.
-func (g *guess) byKeys(ctx context.Context) error {
-	ours := slices.Clone(g.about.Observables)
-	slices.SortStableFunc(ours, func(a, b incident.Observable) int { return rank(a) - rank(b) })
-	tickets, same := map[incident.ID]incident.Ticket{}, map[incident.ID][]incident.Observable{}
-	var order []incident.ID // of incidents, in the order in which they were found
-	note := func(id incident.ID, o incident.Observable) {
-		if len(same[id]) == 0 {
-			order = append(order, id)
-		}
-		if !slices.ContainsFunc(same[id], o.Same) {
-			same[id] = append(same[id], o)
-		}
-	}
-	for _, o := range cut(ours, suggestKeys) {
-		found, err := g.r.Find(ctx, storage.Query{
-			Keys: []string{o.Key()}, Scope: g.s.scope, Order: []storage.Order{{Column: storage.ByID, Descending: true}}, Limit: suggestNewest,
-		})
-		if err != nil {
-			return err
-		}
-		for _, t := range found {
-			if t.Kind == incident.KindIncident {
-				tickets[t.ID] = t
-				note(t.ID, o)
-			} else if t.ID != g.about.ID {
-				for _, id := range t.Parents {
-					note(id, o)
-				}
-			}
-		}
-	}
-	missing := slices.DeleteFunc(slices.Clone(order), func(id incident.ID) bool { _, known := tickets[id]; return known })
-	for part := range slices.Chunk(missing, recomputePage) {
-		found, err := g.r.Find(ctx, storage.Query{IDs: part, Scope: g.s.scope})
-		if err != nil {
-			return err
-		}
-		for _, t := range found {
-			tickets[t.ID] = t
-		}
-	}
-	for _, id := range order {
-		if t, seen := tickets[id]; seen {
-			g.mentioning(t, same[id])
-		}
-	}
-	return nil
-}
-
-// mentioning gives an incident points for observables that it or its children have.
-func (g *guess) mentioning(t incident.Ticket, same []incident.Observable) {
-	points := pointsForKey
-	if rank(same[0]) > 1 && same[0].Kind != incident.Hash {
-		points = pointsForMail // a mail address or CVE id stands in many incidents
-	}
-	var names []string
-	for _, o := range cut(same, 3) {
-		names = append(names, incident.Clean(o.Value))
-	}
-	text := fmt.Sprintf("Both mention %s.", strings.Join(names, ", "))
-	if len(same) > 3 {
-		text = fmt.Sprintf("Both mention %s and %d more.", strings.Join(names, ", "), len(same)-3)
-	}
-	g.give(t, points+pointsForAnother*(len(same)-1), text)
 }
 
 // byNetworks looks around the addresses, among the newest open incidents of the same
@@ -317,33 +272,41 @@ func (g *guess) best(ctx context.Context) ([]Suggestion, error) {
 		list = append(list, *suggestion)
 	}
 	slices.SortFunc(list, func(a, b Suggestion) int {
-		if a.Hint != b.Hint {
-			if a.Hint {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Or(cmp.Compare(b.Score, a.Score), b.Updated.Compare(a.Updated), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(a.place(), b.place()), cmp.Compare(b.Score, a.Score), b.Updated.Compare(a.Updated), cmp.Compare(a.ID, b.ID))
 	})
 	list = cut(list, maxSuggestions)
-	now := g.s.desk.now()
 	tickets := make([]incident.Ticket, len(list))
 	for i := range list {
-		tickets[i] = list[i].Ticket
+		tickets[i] = list[i].Ticket.Clone() // others may get it too
 	}
-	if err := g.s.sight(g.r).tickets(ctx, tickets); err != nil {
+	if err := g.sight.tickets(ctx, tickets); err != nil {
 		return nil, err
 	}
 	for i := range list {
 		t := tickets[i]
 		var err error
-		if list[i].Row, err = rowOf(ctx, g.r, t, now); err != nil {
+		if list[i].Row, err = rowOf(ctx, g.r, t, g.now); err != nil {
 			return nil, err
 		}
-		list[i].Offer = workflow.Link{Ticket: g.about.ID, Parent: t.ID}
-		if g.about.Kind == incident.KindIncident {
+		switch {
+		case g.queued:
+			list[i].Offer = workflow.Attach{Ticket: g.about.ID, Incident: t.ID}
+		case g.about.Kind == incident.KindIncident:
 			list[i].Offer = workflow.Merge{Ticket: max(g.about.ID, t.ID), Into: min(g.about.ID, t.ID)}
+		default:
+			list[i].Offer = workflow.Link{Ticket: g.about.ID, Parent: t.ID}
 		}
 	}
 	return list, nil
+}
+
+// place is where a suggestion stands: what is ticked first, hints last.
+func (s Suggestion) place() int {
+	switch {
+	case s.Ticked:
+		return 0
+	case !s.Hint:
+		return 1
+	}
+	return 2
 }

@@ -341,7 +341,18 @@ func (p *player) queue(ctx context.Context, session *desk.Session) (o outcome, e
 			return outcome{refused: err}, nil
 		}
 		for _, e := range page.Entries {
-			o.lines = append(o.lines, p.row(e.Row)+p.several(", beside ", e.Siblings)+p.several(", may join ", e.Active)+p.several(", ended lately: ", e.Recent))
+			var ticked, others, ended []incident.ID
+			for _, offered := range e.Offered {
+				switch {
+				case offered.Ticked:
+					ticked = append(ticked, offered.ID)
+				case offered.Hint:
+					ended = append(ended, offered.ID)
+				default:
+					others = append(others, offered.ID)
+				}
+			}
+			o.lines = append(o.lines, p.row(e.Row)+p.several(", beside ", e.Siblings)+p.several(", is to join ", ticked)+p.several(", may join ", others)+p.several(", ended lately: ", ended))
 		}
 	}
 	if len(o.lines) == 0 {
