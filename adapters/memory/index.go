@@ -23,6 +23,9 @@ const (
 	parent
 	held
 	due
+	told // without a parent, and not by feeds alone; by phase
+	fed  // without a parent, and by feeds alone; by phase
+	key  // of an observable
 )
 
 // terms returns what a ticket is indexed under; nothing for the zero Ticket.
@@ -38,6 +41,13 @@ func terms(t incident.Ticket) []term {
 	for _, id := range t.Parents {
 		list = append(list, term{field: parent, id: id})
 	}
+	switch {
+	case len(t.Parents) > 0:
+	case t.ByFeed():
+		list = append(list, term{field: fed, text: string(t.Phase)})
+	default:
+		list = append(list, term{field: told, text: string(t.Phase)})
+	}
 	if t.Held != nil {
 		list = append(list, term{field: held})
 	}
@@ -47,11 +57,28 @@ func terms(t incident.Ticket) []term {
 	return list
 }
 
+// keyTerms returns what a ticket is indexed under for its observables: apart from the
+// others, since they seldom change.
+func keyTerms(t incident.Ticket) []term {
+	var list []term
+	for _, o := range t.Observables {
+		list = append(list, term{field: key, text: o.Key()})
+	}
+	return list
+}
+
 // asked returns lists of terms; a ticket that q describes has one of each list.
 func asked(q storage.Query) [][]term {
-	lists := [][]term{anyOf(kind, q.Kinds), anyOf(phase, q.Phases), anyOf(owner, q.Owners)}
+	lists := [][]term{anyOf(kind, q.Kinds), anyOf(phase, q.Phases), anyOf(owner, q.Owners), anyOf(key, q.Keys)}
 	if q.Parent != 0 {
 		lists = append(lists, []term{{field: parent, id: q.Parent}})
+	}
+	if q.Links == storage.Unlinked {
+		list := anyOf(told, q.Phases)
+		if q.Machines != storage.NotByFeed {
+			list = append(list, anyOf(fed, q.Phases)...)
+		}
+		lists = append(lists, list)
 	}
 	if q.Held == storage.HeldOnly {
 		lists = append(lists, []term{{field: held}})

@@ -18,9 +18,10 @@ func TestIndexForgets(t *testing.T) {
 	x.move(7, terms(incident.Ticket{}), terms(opened))
 	assert.Len(t, x, 5)
 	x.move(7, terms(opened), terms(closed))
-	assert.Len(t, x, 3)
+	assert.Len(t, x, 4)
 	for _, q := range []storage.Query{
 		{Parent: 3}, {Held: storage.HeldOnly}, {Phases: []incident.Phase{incident.Initial, incident.Active}}, {Owners: []incident.Actor{incident.Nobody}},
+		{Links: storage.Unlinked, Phases: []incident.Phase{incident.Initial}}, {Keys: []string{incident.MailKey("bob@example.org")}},
 	} {
 		ids, ok := x.fewest(asked(q))
 		assert.True(t, ok)
@@ -49,6 +50,33 @@ func TestFewest(t *testing.T) {
 	ids, ok := x.fewest(asked(storage.Query{Kinds: incident.Kinds(), Phases: []incident.Phase{incident.Active}, Parent: 1}))
 	assert.True(t, ok)
 	assert.Equal(t, []incident.ID{97, 98, 99}, ids)
-	_, ok = x.fewest(asked(storage.Query{Constituencies: []string{"campus"}}))
-	assert.False(t, ok, "nothing of this is indexed: look at all")
+	for _, q := range []storage.Query{{Constituencies: []string{"campus"}}, {Links: storage.Unlinked}} {
+		_, ok = x.fewest(asked(q))
+		assert.False(t, ok, "nothing of this is indexed: look at all")
+	}
+}
+
+// New reports by mail, and what mentions an address, are found without looking at others.
+func TestCandidates(t *testing.T) {
+	tables := newTables()
+	bob := incident.Observable{Kind: incident.MailAddress, Value: "bob@example.org"}
+	for id := range incident.ID(100) {
+		ticket := incident.Ticket{ID: id + 1, Version: 1, Kind: incident.KindReport, Phase: incident.Initial, Observations: &incident.Observations{}}
+		if id >= 97 {
+			ticket.Messages = 1
+		}
+		if id == 98 {
+			ticket.Observables = []incident.Observable{bob}
+		}
+		tables.put(ticket)
+	}
+	waiting := storage.Query{Kinds: []incident.Kind{incident.KindReport}, Phases: []incident.Phase{incident.Initial}, Links: storage.Unlinked, Machines: storage.NotByFeed}
+	assert.Equal(t, []incident.ID{98, 99, 100}, tables.candidates(waiting))
+	waiting.Machines = storage.Observed
+	assert.Len(t, tables.candidates(waiting), 100)
+	assert.Equal(t, []incident.ID{99}, tables.candidates(storage.Query{Keys: []string{bob.Key(), "cCVE-2014-0160"}}))
+	cleared := tables.tickets[99]
+	cleared.Observables, cleared.Version = nil, 2
+	tables.put(cleared)
+	assert.Empty(t, tables.candidates(storage.Query{Keys: []string{bob.Key()}}))
 }

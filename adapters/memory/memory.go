@@ -5,7 +5,9 @@
 //	store := memory.New()
 //
 // A command costs the same at 100,000 tickets as at 1,000: an update is a
-// [storage.Draft] over the maps, and only what it changed is written to them.
+// [storage.Draft] over the maps, and only what it changed is written to them. Lists are
+// gone through to be sorted and counted, and a search by Touches, Under or Mail goes
+// through all that the rest of its query describes.
 package memory
 
 import (

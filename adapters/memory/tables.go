@@ -84,6 +84,9 @@ func (t *tables) put(ticket incident.Ticket) {
 		t.ids = slices.Insert(t.ids, at, ticket.ID)
 	}
 	t.index.move(ticket.ID, terms(old), terms(ticket))
+	if !slices.Equal(old.Observables, ticket.Observables) {
+		t.index.move(ticket.ID, keyTerms(old), keyTerms(ticket))
+	}
 	t.alarms.set(ticket.ID, ticket.NextAlarm())
 }
 

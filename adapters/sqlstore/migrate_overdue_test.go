@@ -72,6 +72,7 @@ func TestDueDatesBecomeAlarms(t *testing.T) {
 				"DROP TABLE IF EXISTS text_words",
 				"ALTER TABLE outgoing DROP COLUMN charge",
 				"DROP INDEX tickets_unlinked",
+				"DROP INDEX tickets_queue",
 				"ALTER TABLE tickets DROP COLUMN observed",
 				"ALTER TABLE tickets DROP COLUMN fed",
 				"CREATE INDEX tickets_unlinked ON tickets (kind, phase, linked, number)",

@@ -47,6 +47,11 @@ func questions(t *testing.T, s *Store) (list []asked) {
 		ID: 777, Kind: incident.KindReport, Status: "s2", Owner: "handler:3", Constituency: "c3", Priority: 2,
 		Due: &then, Created: then, Updated: then, Subject: "Case 500",
 	})
+	var around []string
+	for bits := range 32 {
+		around = append(around, incident.PrefixKey(netip.PrefixFrom(netip.MustParseAddr("192.0.2.7"), bits)))
+	}
+	waiting := storage.Query{Kinds: kind, Phases: open[:1], Links: storage.Unlinked, Machines: storage.Observed}
 	require.NoError(t, s.View(ctx, func(ctx context.Context, got storage.Reader) error {
 		r := got.(*reader)
 		ask := func(name string, found bool, q storage.Query, seeks ...string) {
@@ -66,9 +71,11 @@ func questions(t *testing.T, s *Store) (list []asked) {
 		ask("under", true, storage.Query{Under: "h7.example.net"}, "key")
 		ask("keys", true, storage.Query{Keys: []string{incident.PrefixKey(netip.MustParsePrefix("192.0.2.7/32")), "uhttps://example.org/"}}, "key")
 		ask("newest with a key", false, storage.Query{Keys: []string{incident.PrefixKey(netip.MustParsePrefix("192.0.2.7/32"))}, Order: []storage.Order{{Column: storage.ByID, Descending: true}}}, "key")
+		ask("networks around an address", true, storage.Query{Keys: around, Order: []storage.Order{{Column: storage.ByID, Descending: true}}}, "key")
 		ask("mail", true, storage.Query{Mail: "r7@example.org"}, "key")
 		ask("field", true, storage.Query{Fields: []storage.Field{{Name: "outcome", Value: "7"}}}, "name", "value")
 		ask("new and unlinked", false, storage.Query{Kinds: kind, Phases: open[:1], Links: storage.Unlinked, Machines: storage.NotByFeed}, "kind", "phase", "linked", "fed")
+		ask("queue", false, waiting, "kind", "open", "phase")
 		ask("mine", false, storage.Query{Kinds: kind, Phases: open, Owners: []incident.Actor{"handler:3"}, Order: storage.MostDue()}, "kind", "open", "owner")
 
 		leastDue := []storage.Order{{Column: storage.ByDue, Descending: true}, {Column: storage.ByPriority}}
@@ -130,9 +137,11 @@ func questions(t *testing.T, s *Store) (list []asked) {
 	ask("feed", false, storage.HistoryQuery{After: 100, Limit: 10}, "seq")
 	ask("feed backwards", false, storage.HistoryQuery{After: 100, Descending: true, Limit: 10}, "seq")
 	charged, to := outgoing(s.dialect, storage.OutgoingQuery{Charges: []storage.Charge{storage.ChargeOutside}, To: "bob@example.org", Limit: 10})
+	queued, inQueue := count(s.dialect, waiting)
 	text, args = count(s.dialect, storage.Query{Kinds: kind, Phases: open})
 	return append(list,
 		asked{name: "count", text: text, args: args, seeks: []string{"kind"}},
+		asked{name: "how many wait", text: queued, args: inQueue, seeks: []string{"kind", "open", "phase"}},
 		asked{name: "kinds", text: allKinds(s.dialect), seeks: []string{"kind"}},
 		asked{name: "claim", text: "SELECT ticket FROM claims WHERE space = ? AND sum = ?", args: []any{"message-id", []byte{1}}, seeks: []string{"space", "sum"}},
 		asked{name: "charged", text: charged, args: to, seeks: []string{"charge"}, found: true},
@@ -418,7 +427,7 @@ func TestAMoveWritesFewIndexes(t *testing.T) {
 			}
 			return err
 		}))
-		assert.ElementsMatch(t, []string{"tickets_unlinked", "tickets_by_status", "tickets_by_updated"}, written)
+		assert.ElementsMatch(t, []string{"tickets_unlinked", "tickets_queue", "tickets_by_status", "tickets_by_updated"}, written)
 		return nil
 	}))
 }

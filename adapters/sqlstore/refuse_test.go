@@ -215,5 +215,5 @@ func TestNewTellsWhatItDid(t *testing.T) {
 		require.NoError(t, s.Close())
 	}
 	assert.Equal(t, 1, strings.Count(told.String(), "\n"))
-	assert.Contains(t, told.String(), "schema brought up to date\" from=0 to=7")
+	assert.Contains(t, told.String(), "schema brought up to date\" from=0 to=8")
 }
