@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/airtight-csirt/airtight/incident"
@@ -170,10 +171,19 @@ func (v *verifier) ticket(ctx context.Context, t incident.Ticket) error {
 
 // alarms checks that each warning and breach is there once at most.
 func (v *verifier) alarms(history []incident.Record) {
+	alarm := func(r incident.Record) bool {
+		return r.Type == (incident.Warned{}).Type() || r.Type == (incident.Breached{}).Type()
+	}
+	if !slices.ContainsFunc(history, alarm) {
+		return
+	}
 	var t incident.Ticket
 	for _, r := range history {
 		before := t
 		t = incident.Apply(t, r)
+		if !alarm(r) {
+			continue
+		}
 		ev, _ := incident.Decode(r) // record reports what does not decode
 		breach := false
 		var c incident.Breached
