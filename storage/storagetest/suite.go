@@ -14,6 +14,8 @@
 // A new adapter may begin with [storage.Query.Select] over all its tickets,
 // which passes, and become faster from there.
 //
+// With -short, Find is asked a fifth of the questions.
+//
 // Random choices follow a seed, which is logged; AIRTIGHT_SEED=7 in the
 // environment takes another one. The package imports the standard library only,
 // beside incident and storage.

@@ -37,7 +37,7 @@ func inPlace(child incident.Ticket, _ []incident.Record) bool {
 }
 
 var (
-	runs = flag.Int("runs", 60, "runs of each preset; with AIRTIGHT_LONG set, 200 at least")
+	runs = flag.Int("runs", 60, "runs of each preset; with AIRTIGHT_LONG set, 200 at least; with -short, 10 at most")
 	seed = flag.Uint64("seed", 1, "of the first run; 0: by the clock")
 )
 
@@ -49,6 +49,9 @@ func TestExplore(t *testing.T) {
 	}
 	if os.Getenv("AIRTIGHT_LONG") != "" {
 		*runs = max(*runs, 200)
+	}
+	if testing.Short() {
+		*runs = min(*runs, 10)
 	}
 	for name, excuse := range map[string]func(incident.Ticket, []incident.Record) bool{
 		"janet": nil,
