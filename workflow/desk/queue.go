@@ -74,6 +74,9 @@ func (s *Session) Queue(ctx context.Context, after *storage.Cursor) (queue Queue
 	return queue, err
 }
 
+// queued reports whether a ticket is in [ListQueue].
+func queued(t incident.Ticket) bool { return t.Waiting() && t.Observations != nil }
+
 // networked are the addresses and networks of a ticket, as many as count.
 func networked(t incident.Ticket) []incident.Observable {
 	list := telling(t)
@@ -83,13 +86,12 @@ func networked(t incident.Ticket) []incident.Observable {
 // siblings are other reports that wait and mention one of some addresses of a report:
 // those that [workflow.Group] takes.
 func (f *finder) siblings(t incident.Ticket, ours []incident.Observable) (ids []incident.ID) {
-	waiting := f.s.Query(ListQueue)
 	for _, o := range ours {
 		if o.Kind != incident.Address {
 			continue
 		}
 		for _, other := range f.mention[o.Key()] {
-			if other.ID != t.ID && other.MergedInto == 0 && waiting.Match(other) && slices.ContainsFunc(other.Observables, o.Same) && !slices.Contains(ids, other.ID) {
+			if other.ID != t.ID && queued(other) && slices.ContainsFunc(other.Observables, o.Same) && !slices.Contains(ids, other.ID) {
 				ids = append(ids, other.ID)
 			}
 		}

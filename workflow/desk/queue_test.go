@@ -73,7 +73,7 @@ func TestQueueOffers(t *testing.T) {
 
 		same, merged := w.about("Same", "192.0.2.7"), w.about("Merged", "192.0.2.7")
 		byChild, network := w.about("By a child"), w.about("Network", "192.0.2.0/24")
-		elsewhere := w.about("192.0.2.7 scan csv", "198.18.0.1", "example.org")
+		elsewhere := w.about("192.0.2.7 scan csv", "198.18.0.1", "www.example.org")
 		w.do(workflow.Open{
 			Kind: incident.KindInvestigation, Subject: "Child", Parents: []incident.ID{byChild}, Requestors: []incident.Party{{Address: "noc@example.org"}},
 			Observables: []incident.Observable{observable(t, "192.0.2.7")},
@@ -84,7 +84,7 @@ func TestQueueOffers(t *testing.T) {
 		w.imports(desk.Import{Format: "csv"}, header+row("192.0.2.7", 1, "scan")+row("203.0.113.1", 2, "scan"))
 		var networks bytes.Buffer
 		o := observation("X-1", "192.0.2.9")
-		o.Endpoints[0].Address, o.Endpoints[0].Network = netip.Addr{}, netip.MustParsePrefix("192.0.2.0/25")
+		o.Endpoints[0].Address, o.Endpoints[0].Network, o.Endpoints[0].Host = netip.Addr{}, netip.MustParsePrefix("192.0.2.0/25"), "www.example.org"
 		_, err := xirl.XIRL().Encode(&networks, slices.Values([]incident.Observation{o}))
 		require.NoError(t, err)
 		w.imports(desk.Import{}, networks.String())
@@ -101,11 +101,13 @@ func TestQueueOffers(t *testing.T) {
 		require.Equal(t, []string{"Both mention 192.0.2.7."}, entries[0].Offered[0].Reasons)
 		require.Equal(t, []string{"One mentions 192.0.2.7, the other 192.0.2.0/24 around it."}, entries[0].Offered[2].Reasons)
 		require.Empty(t, entries[1].Offered, "nobody knows its address")
+		require.Empty(t, entries[0].Siblings, "a network is not the same as an address in it")
 
 		ticked, open, hints = offered(t, entries[2].Offered)
 		require.Equal(t, []incident.ID{network}, ticked, "it is about all of the report's network")
 		require.Equal(t, []incident.ID{byChild, same}, open, "a network is more than one address in it")
 		require.Equal(t, []incident.ID{lately, unticked}, hints)
+		require.Len(t, entries[2].Observables, 2, "a name that others have does not count")
 
 		// What Suggest says of one is the same, and more.
 		list, err := w.alice.Suggest(ctx, entries[0].ID)
@@ -161,6 +163,7 @@ func TestQueueTellsNothing(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, store storage.Store) {
 		w := newWorldUnder(t, store, feeding(), withFormats, scoped)
 		hidden, shown, childless := w.about("Hidden", "192.0.2.7"), w.about("Shown", "192.0.2.7"), w.about("Its child is hidden")
+		w.do(workflow.Merge{Ticket: w.about("Swallowed and hidden", "192.0.2.7"), Into: shown})
 		child := workflow.Open{Kind: incident.KindReport, Subject: "Child", Observables: []incident.Observable{observable(t, "192.0.2.7")}}
 		child.Parents = []incident.ID{childless}
 		w.do(child)
@@ -186,6 +189,7 @@ func TestQueueTellsNothing(t *testing.T) {
 			ticked, open, hints := offered(t, list)
 			require.Equal(t, []incident.ID{shown}, ticked)
 			require.Empty(t, append(open, hints...))
+			require.Empty(t, list[0].MergedFrom)
 		}
 		require.Empty(t, page.Entries[0].Siblings)
 	})

@@ -90,7 +90,7 @@ type guess struct {
 }
 
 func (f *finder) guess(t incident.Ticket) *guess {
-	g := &guess{finder: f, about: t, queued: f.s.Query(ListQueue).Match(t), since: f.now.AddDate(0, 0, -suggestHintDays), found: map[incident.ID]*Suggestion{}}
+	g := &guess{finder: f, about: t, queued: queued(t), since: f.now.AddDate(0, 0, -suggestHintDays), found: map[incident.ID]*Suggestion{}}
 	if g.queued {
 		g.since = f.now.Add(-f.s.desk.config.Policy.Queue.Recent())
 	}
