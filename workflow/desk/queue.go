@@ -42,9 +42,9 @@ const maxSiblings = 20
 // Queue lists [ListQueue] by number. after is the Next of the page before, nil for the
 // first page.
 //
-// It asks the store twice for each address on the page, however many entries have it,
-// and of an entry 20 addresses or networks count: of what many tickets mention, the
-// newest hundred. So a page costs the same beside many tickets.
+// It asks the store once for each address on the page, however many entries have it, and
+// a few times for all of them. Of an entry 20 addresses or networks count, and of what
+// many tickets mention the newest hundred: a page costs the same beside many tickets.
 func (s *Session) Queue(ctx context.Context, after *storage.Cursor) (queue QueuePage, err error) {
 	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {
 		page, err := s.page(ctx, r, s.Query(ListQueue), nil, after)

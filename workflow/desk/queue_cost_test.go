@@ -102,7 +102,6 @@ func TestQueueCostDoesNotGrowWithReports(t *testing.T) {
 	}{
 		{"memory", func(testing.TB) storage.Store { return memory.New() }, []float64{2, 5, 15, 15}},
 		{"sqlite", sqliteFile, []float64{2, 2, 2, 2}},
-		{"postgres", postgres, []float64{2, 2, 2, 2}},
 	} {
 		t.Run(c.store, func(t *testing.T) {
 			if c.store != "memory" && os.Getenv("AIRTIGHT_LONG") == "" {

@@ -32,6 +32,7 @@ const (
 	maxSuggestions   = 20
 	suggestKeys      = 20  // observables of the ticket: addresses first, then names
 	suggestNewest    = 100 // tickets that mention one of them, the newest
+	suggestAround    = 500 // tickets that mention a network around one of its addresses
 	suggestNetworks  = 50  // observables whose networks are looked at
 	suggestTags      = 5   // numbers of others
 	suggestFound     = 50  // tickets that each question for one of them finds
@@ -60,7 +61,7 @@ const (
 // Hints are those that ended within [workflow.Queue.Recent], none of them ticked.
 // [Session.Queue] gives what the addresses say for each report of a page.
 //
-// It asks the store some sixty questions at most, each for at most 200 tickets, and only
+// It asks the store some fifty questions at most, each for at most 500 tickets, and only
 // for what the actor may see: of what many tickets mention, the newest hundred count.
 func (s *Session) Suggest(ctx context.Context, id incident.ID) (list []Suggestion, err error) {
 	err = s.view(ctx, func(ctx context.Context, r storage.Reader) error {

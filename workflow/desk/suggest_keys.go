@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -29,18 +30,32 @@ func (s *Session) finder(r storage.Reader) *finder {
 
 // learn asks who mentions some observables, and for the incidents that they belong to.
 func (f *finder) learn(ctx context.Context, list []incident.Observable) error {
-	var parents []incident.ID
+	var keys []string
+	var addresses []netip.Prefix
 	for _, o := range list {
 		key := o.Key()
 		if _, known := f.mention[key]; known {
 			continue
 		}
-		found, err := f.mentioning(ctx, o)
+		q := f.newest(suggestNewest)
+		q.Keys = []string{key}
+		if p, networked := o.Network(); networked && p.IsSingleIP() {
+			addresses = append(addresses, p)
+		} else if networked {
+			q.Keys, q.Touches = nil, p
+		}
+		found, err := f.r.Find(ctx, q)
 		if err != nil {
 			return err
 		}
-		f.mention[key] = found
-		for _, t := range found {
+		f.mention[key], keys = found, append(keys, key)
+	}
+	if err := f.around(ctx, addresses); err != nil {
+		return err
+	}
+	var parents []incident.ID
+	for _, key := range keys {
+		for _, t := range f.mention[key] {
 			if t.Kind == incident.KindIncident {
 				f.known[t.ID] = t
 			} else {
@@ -62,28 +77,38 @@ func (f *finder) learn(ctx context.Context, list []incident.Observable) error {
 	return nil
 }
 
-// mentioning finds the newest tickets that mention an observable or, if it is an address
-// or a network, what overlaps it. However many mention an address, the store reads no
-// more of them than it returns: networks around it, which few mention, are asked for by
-// themselves.
-func (f *finder) mentioning(ctx context.Context, o incident.Observable) ([]incident.Ticket, error) {
-	q := storage.Query{Scope: f.s.scope, Order: []storage.Order{{Column: storage.ByID, Descending: true}}, Limit: suggestNewest}
-	p, networked := o.Network()
-	if networked && !p.IsSingleIP() {
-		q.Touches = p
-		return f.r.Find(ctx, q)
+// newest is a question for the newest tickets. However many have one key, a store reads
+// no more of them than it returns, but for what the actor may not see.
+func (f *finder) newest(most int) storage.Query {
+	return storage.Query{Scope: f.s.scope, Order: []storage.Order{{Column: storage.ByID, Descending: true}}, Limit: most}
+}
+
+// around adds to what mentions addresses the tickets that mention networks around them.
+// Few tickets do, so that they are asked for together.
+func (f *finder) around(ctx context.Context, addresses []netip.Prefix) error {
+	within := map[string][]string{} // a network: the addresses in it; all by their keys
+	for _, p := range addresses {
+		for bits := range p.Bits() {
+			network := incident.PrefixKey(netip.PrefixFrom(p.Addr(), bits).Masked())
+			within[network] = append(within[network], incident.PrefixKey(p))
+		}
 	}
-	q.Keys = []string{o.Key()}
-	found, err := f.r.Find(ctx, q)
-	if err != nil || !networked {
-		return found, err
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(within)), recomputePage) {
+		q := f.newest(suggestAround)
+		q.Keys = part
+		found, err := f.r.Find(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, t := range found {
+			for _, o := range t.Observables {
+				for _, key := range within[o.Key()] {
+					f.mention[key] = append(f.mention[key], t)
+				}
+			}
+		}
 	}
-	q.Keys = nil
-	for bits := range p.Bits() {
-		q.Keys = append(q.Keys, incident.PrefixKey(netip.PrefixFrom(p.Addr(), bits).Masked()))
-	}
-	around, err := f.r.Find(ctx, q)
-	return append(found, around...), err
+	return nil
 }
 
 // telling are the observables of a ticket that say most: addresses and networks first,
