@@ -44,7 +44,9 @@ func deskBinary(t testing.TB) string {
 		if runtime.GOOS == "windows" {
 			built.path += ".exe"
 		}
-		if out, err := exec.Command("go", "build", "-o", built.path, ".").CombinedOutput(); err != nil {
+		build := exec.Command("go", "build", "-o", built.path, ".")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // also for the race detector: it is built once
+		if out, err := build.CombinedOutput(); err != nil {
 			built.err = fmt.Errorf("go build: %w: %s", err, out)
 		}
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -35,7 +36,9 @@ func TestBuiltProgram(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
-	built, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput()
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // also for the race detector: it is built once
+	built, err := build.CombinedOutput()
 	require.NoError(t, err, string(built))
 	out, err := exec.Command(program).Output()
 	require.NoError(t, err)
