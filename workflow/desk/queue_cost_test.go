@@ -100,8 +100,8 @@ func TestQueueCostDoesNotGrowWithReports(t *testing.T) {
 		open  func(testing.TB) storage.Store
 		most  []float64
 	}{
-		{"memory", func(testing.TB) storage.Store { return memory.New() }, []float64{2, 5, 15, 15}},
-		{"sqlite", sqliteFile, []float64{2, 2, 2, 2}},
+		{"memory", func(testing.TB) storage.Store { return memory.New() }, []float64{3, 10, 15, 15}},
+		{"sqlite", sqliteFile, []float64{3, 3, 3, 3}},
 	} {
 		t.Run(c.store, func(t *testing.T) {
 			if c.store != "memory" && os.Getenv("AIRTIGHT_LONG") == "" {
