@@ -81,6 +81,21 @@ func (t *Tally) Add(u Tally) {
 	t.Opened += u.Opened
 }
 
+// Unkept says in words what else became of observations: "2 known, 1 dropped"; nothing,
+// if all were kept.
+func (t Tally) Unkept() string {
+	var list []string
+	for _, rest := range []struct {
+		n   int
+		how string
+	}{{t.Known, "known"}, {t.Beyond, "beyond the limit"}, {t.Dropped, "dropped"}, {t.Refused, "refused"}} {
+		if rest.n > 0 {
+			list = append(list, fmt.Sprintf("%d %s", rest.n, rest.how))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
 // ImportedContent is the erasable part of [Imported].
 type ImportedContent struct {
 	Name    string   `json:"name,omitempty"`    // of the file

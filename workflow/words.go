@@ -192,13 +192,8 @@ func (w words) observed(e incident.Observed) string {
 
 func imported(e incident.Imported) string {
 	line := fmt.Sprintf("import %s, part %d, %s: %d observations, %d kept on reports, %d of them new", e.Import, e.Part, e.Format, e.Observations, e.Kept, e.Opened)
-	for _, rest := range []struct {
-		n   int
-		how string
-	}{{e.Known, "known"}, {e.Beyond, "beyond the limit"}, {e.Dropped, "dropped"}, {e.Refused, "refused"}} {
-		if rest.n > 0 {
-			line += fmt.Sprintf(", %d %s", rest.n, rest.how)
-		}
+	if rest := e.Unkept(); rest != "" {
+		line += ", " + rest
 	}
 	if e.Again {
 		line += "; the same bytes were imported before"

@@ -191,13 +191,8 @@ func (c *call) imported(name string, result *desk.Imported, dry bool) {
 		fmt.Fprint(c.stdout, "preview, nothing is stored: ")
 	}
 	fmt.Fprintf(c.stdout, "%s, %s: %d observations, %d kept, %d new reports", printable(name), result.Format, result.Observations, result.Kept, result.Opened)
-	for _, rest := range []struct {
-		n   int
-		how string
-	}{{result.Known, "known"}, {result.Beyond, "beyond the limit"}, {result.Dropped, "dropped"}, {result.Refused, "refused"}} {
-		if rest.n > 0 {
-			fmt.Fprintf(c.stdout, ", %d %s", rest.n, rest.how)
-		}
+	if rest := result.Unkept(); rest != "" {
+		fmt.Fprintf(c.stdout, ", %s", rest)
 	}
 	if result.Again {
 		fmt.Fprint(c.stdout, "; the same was imported before")

@@ -218,13 +218,8 @@ func observations(count int, first, last *time.Time, beyond bool) string {
 // imported says what came of a piece of an import, without the import's number.
 func imported(e incident.Imported) string {
 	line := fmt.Sprintf("%s as %s: %d kept", counted(e.Observations), e.Format, e.Kept)
-	for _, rest := range []struct {
-		n   int
-		how string
-	}{{e.Known, "known"}, {e.Beyond, "beyond the limit"}, {e.Dropped, "dropped"}, {e.Refused, "refused"}} {
-		if rest.n > 0 {
-			line += fmt.Sprintf(", %d %s", rest.n, rest.how)
-		}
+	if rest := e.Unkept(); rest != "" {
+		line += ", " + rest
 	}
 	if e.Again {
 		line += ", the same as before"
