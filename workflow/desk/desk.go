@@ -47,9 +47,9 @@ type Config struct {
 	// as it is. It is asked before the transaction, for ten seconds at most, and
 	// again when the text of such a mail is needed: the store keeps its raw bytes,
 	// its subject and what it mentions, and never its opened text, unless a person opens
-	// a ticket from it, which takes the text along. What machines
-	// report in it is kept without logs, further fields and elements of other
-	// vocabularies: these are read in the mail ([Session.Opened]).
+	// a ticket from it, which takes the text along. What machines report in it is kept
+	// without logs, further fields and elements of other vocabularies: these are read in
+	// the mail ([Session.Opened]).
 	Opener mail.Opener
 
 	// Sealer signs and encrypts mail that goes out, as Policy.Sealing says; nil:
