@@ -29,7 +29,7 @@ type Changes struct {
 // Changes seals what is not sealed yet and returns all that the draft holds. It
 // shares memory with the draft.
 func (d *Draft) Changes() Changes {
-	var c Changes
+	c := Changes{Tickets: make([]incident.Ticket, 0, len(d.tickets)), Records: make([]incident.Record, 0, len(d.records))}
 	for _, t := range d.tickets {
 		d.seal(t)
 		c.Tickets = append(c.Tickets, t.now)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/airtight-csirt/airtight/incident"
 	"github.com/airtight-csirt/airtight/storage"
@@ -67,7 +68,7 @@ func (r *reader) Find(ctx context.Context, q storage.Query) ([]incident.Ticket, 
 	if err != nil {
 		return nil, err
 	}
-	var found []incident.Ticket
+	found := slices.Grow([]incident.Ticket(nil), len(q.IDs))
 	var document sql.RawBytes
 	var dest []any
 	err = r.c.each(ctx, text, args, func(rows *sql.Rows) error {

@@ -222,7 +222,7 @@ func (t *tx) stored(ctx context.Context, records []incident.Record) (map[inciden
 
 // ticketRow returns the columns of a ticket, the id first.
 func ticketRow(t incident.Ticket) (names []string, values []any) {
-	for _, column := range []struct {
+	columns := [...]struct {
 		name  string
 		value any
 	}{
@@ -233,8 +233,10 @@ func ticketRow(t incident.Ticket) (names []string, values []any) {
 		{"observed", flag(t.Observations != nil)}, {"fed", flag(t.ByFeed())},
 		{"created", micros(t.Created)}, {"updated", micros(t.Updated)},
 		{"due", microsOrNull(t.Due)}, {"wake", microsOrNull(t.NextAlarm())}, {"subject", t.Subject},
-	} {
-		names, values = append(names, column.name), append(values, column.value)
+	}
+	names, values = make([]string, len(columns)), make([]any, len(columns), len(columns)+2)
+	for i, column := range columns {
+		names[i], values[i] = column.name, column.value
 	}
 	return names, values
 }

@@ -88,13 +88,15 @@ func (r *run) derive(ctx context.Context) error {
 		for _, d := range r.policy.Derivations {
 			moved := map[incident.ID]workflow.Change{} // dirty tickets, with the last change that made them so
 			// What earlier derivations of this round have done counts too.
-			for _, ch := range slices.Concat(changes, r.changes) {
-				ids, err := r.dirty(ctx, d, ch)
-				if err != nil {
-					return fmt.Errorf("derivation %s: %w", d.Name, err)
-				}
-				for _, id := range ids {
-					moved[id] = ch
+			for _, list := range [][]workflow.Change{changes, r.changes} {
+				for _, ch := range list {
+					ids, err := r.dirty(ctx, d, ch)
+					if err != nil {
+						return fmt.Errorf("derivation %s: %w", d.Name, err)
+					}
+					for _, id := range ids {
+						moved[id] = ch
+					}
 				}
 			}
 			var dirty []incident.ID
