@@ -76,7 +76,8 @@ func (e *FormatUnknownError) Error() string {
 //
 // It reads r and decodes in a goroutine of its own, at most one piece ahead of the
 // commits, and has ended that one when it returns; a panic of the decoder is a panic of
-// Import.
+// Import. It makes much garbage and keeps little: a program that does nothing else is a
+// sixth faster with GOGC=400.
 //
 // What cannot be read is counted and its reason returned; the rest goes on. Errors:
 // [*FormatUnknownError]; the [*incident.FormatError] of an input in which nothing could
